@@ -1,0 +1,58 @@
+# Each target makes what it needs first; `make` alone prints the list.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+PYTEST := $(BIN)/pytest -q
+FUZZ ?= 100000
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix unit backend fuzz bench docs python-venv
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 16
+
+demo: $(READY) ## the main job on real data, from nothing
+	$(BIN)/python -m examples.demo
+
+test: check ## all that must pass: check, then the tests on every backend
+	PYMODELS_REQUIRE=memory,sqlite $(PYTEST)
+
+check: $(READY) ## formatter (check only), linter, strict types
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+
+fix: $(READY) ## formatter and safe lint fixes
+	$(BIN)/ruff check --fix --quiet
+	$(BIN)/ruff format --quiet
+
+unit: $(READY) ## the tests that need no server
+	$(PYTEST) -m "not server"
+
+backend: $(READY) ## the kit on one backend: make backend NAME=sqlite
+	$(if $(NAME),,$(error which one? make backend NAME=sqlite))
+	$(PYTEST) tests/backends/test_$(NAME).py
+
+fuzz: $(READY) ## the random tests with many more examples
+	PYMODELS_FUZZ=$(FUZZ) $(PYTEST) -k reference tests/backends
+
+bench: $(READY) ## benchmarks against the raw drivers
+	$(BIN)/python -m benchmarks
+
+docs: $(READY) ## run every example of the pages
+	$(PYTEST) tests/test_docs.py
+
+# Debian's python3 cannot make virtual environments before python3-venv is there.
+# pip takes the pins from the environment so that they hold for the build as well.
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c "import ensurepip, venv" || $(MAKE) --no-print-directory python-venv
+	$(PYTHON) -m venv --clear .venv
+	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install -qq -e '.[dev,demo]'
+	@touch $@
+
+python-venv:
+	@echo "This Python makes no virtual environments: installing python3-venv"
+	$(SUDO) apt-get update -qq
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv
