@@ -1,0 +1,178 @@
+"""Imports point down the layers, never up, never sideways between backends.
+
+The table is the diagram of docs/architecture.md. A new module is placed here first.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "pymodels"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# A name with a dot at its end stands for every module in that folder.
+LAYERS = [
+    # what things mean
+    {"errors", "values", "shapes", "canonical", "predicates"},
+    # how a query is understood and run
+    {"evaluate", "expressions", "lookups", "search", "words", "plan", "changes"},
+    # the contract
+    {"storage", "query", "settings", "transactions"},
+    # drivers and codecs of our own
+    {"json_body", "tokyo."},
+    # models and backends, siblings
+    {"model", "fields", "membership", "references", "loading", "core_schema"}
+    | {"backends."},
+    # names to modules, at run time only
+    {"registry"},
+    # what outsiders use
+    {"__init__", "testing."},
+]
+STANDARD_LIBRARY_ONLY = LAYERS[0]
+MODEL = {"model", "fields", "membership", "references", "loading", "core_schema"}
+PYDANTIC = MODEL - {"membership"}
+ONLY_IN = {
+    "pydantic": PYDANTIC,
+    "pydantic_core": PYDANTIC,
+    "sqlite3": {"backends.sqlite"},
+    "pymongo": {"backends.mongodb"},
+    "bson": {"backends.mongodb"},
+    "ctypes": {"tokyo.library"},
+}
+
+
+def name_of(path: Path) -> str:
+    """Name a module below the package: `storage`, `backends.sqlite`, `testing`."""
+    names = path.relative_to(PACKAGE).with_suffix("").parts
+    if len(names) > 1 and names[-1] == "__init__":
+        names = names[:-1]
+    return ".".join(names)
+
+
+def layer_of(name: str) -> int | None:
+    folder = name.partition(".")[0] + "."
+    for number, names in enumerate(LAYERS):
+        if name in names or folder in names:
+            return number
+    return None
+
+
+def is_backend(name: str) -> bool:
+    """Whether a module is a backend; a leading underscore means shared by them."""
+    folder, _, module = name.partition(".")
+    return folder == "backends" and bool(module) and not module.startswith("_")
+
+
+def is_for_types_only(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def import_statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
+    """Yield what is imported at run time, inside functions too."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            yield child
+        elif is_for_types_only(child):
+            for otherwise in child.orelse:
+                yield from import_statements(ast.Module([otherwise], []))
+        else:
+            yield from import_statements(child)
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    """Yield the full name of each module that a module imports."""
+    package = ("pymodels", *path.relative_to(PACKAGE).parts[:-1])
+    for statement in import_statements(ast.parse(path.read_text("utf-8"))):
+        if isinstance(statement, ast.Import):
+            yield from (alias.name for alias in statement.names)
+            continue
+        start = package[: len(package) - statement.level + 1] if statement.level else ()
+        names = [*start, *(statement.module or "").split(".")]
+        source = ".".join(name for name in names if name)
+        for alias in statement.names:
+            # `from pymodels import errors` names a module, `... import Model` does not
+            inner = f"{source}.{alias.name}"
+            yield inner if is_ours(inner) else source
+
+
+def is_ours(name: str) -> bool:
+    place = ROOT.joinpath(*name.split("."))
+    return name.startswith("pymodels.") and (
+        place.with_suffix(".py").is_file() or place.is_dir()
+    )
+
+
+def imports_of_ours(path: Path) -> Iterator[str]:
+    for name in imported_names(path):
+        if name == "pymodels":
+            yield "__init__"
+        elif name.startswith("pymodels."):
+            yield name.removeprefix("pymodels.")
+
+
+def imports_of_others(path: Path) -> Iterator[str]:
+    for name in imported_names(path):
+        top = name.partition(".")[0]
+        if top != "pymodels":
+            yield top
+
+
+each_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
+
+
+@each_module
+def test_module_has_its_place(path):
+    name = name_of(path)
+    assert layer_of(name) is not None, (
+        f"pymodels/{path.relative_to(PACKAGE)} is in no layer: "
+        f"place {name!r} in LAYERS of tests/test_layers.py"
+    )
+
+
+@each_module
+def test_imports_point_down(path):
+    name = name_of(path)
+    layer = layer_of(name)
+    if layer is None:
+        return  # the test above says so
+    upward = [
+        other for other in imports_of_ours(path) if (layer_of(other) or 0) > layer
+    ]
+    assert upward == [], f"{name} (layer {layer}) imports from above"
+
+
+@each_module
+def test_backends_and_models_are_strangers(path):
+    name = name_of(path)
+    others = set(imports_of_ours(path)) - {name}
+    if name.startswith("backends"):
+        assert not {other for other in others if is_backend(other)}
+        assert not others & MODEL
+    elif name in MODEL:
+        assert not {other for other in others if other.startswith("backends")}
+
+
+@each_module
+def test_meaning_needs_only_the_standard_library(path):
+    if name_of(path) in STANDARD_LIBRARY_ONLY:
+        assert set(imports_of_others(path)) <= sys.stdlib_module_names
+
+
+@each_module
+def test_libraries_are_imported_in_their_place(path):
+    name = name_of(path)
+    misplaced = {
+        other: sorted(ONLY_IN[other])
+        for other in imports_of_others(path)
+        if name not in ONLY_IN.get(other, {name})
+    }
+    assert misplaced == {}, f"{name} imports what belongs elsewhere"
+
+
+def test_the_table_names_no_module_twice():
+    names = [name for layer in LAYERS for name in layer]
+    assert len(names) == len(set(names))
