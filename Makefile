@@ -47,7 +47,8 @@ docs: $(READY) ## run every example of the pages
 # Debian's python3 cannot make virtual environments before python3-venv is there.
 # pip takes the pins from the environment so that they hold for the build as well.
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c "import ensurepip, venv" || $(MAKE) --no-print-directory python-venv
+	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null \
+		|| $(MAKE) --no-print-directory python-venv
 	$(PYTHON) -m venv --clear .venv
 	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install -qq -e '.[dev,demo]'
 	@touch $@
@@ -55,4 +56,4 @@ $(READY): pyproject.toml constraints.txt
 python-venv:
 	@echo "This Python makes no virtual environments: installing python3-venv"
 	$(SUDO) apt-get update -qq
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y python3-venv >/dev/null
