@@ -159,6 +159,11 @@ def _converted(value: Any, shape: Shape | None, node: p.Comparison) -> Any:
         return value.key
     if hasattr(type(value), "__pydantic_fields__"):
         return operand({**vars(value)}, p.spelled(node.path))
+    if kind_of(value) is Kind.OTHER:
+        raise QueryError(
+            f"{p.spelled(node.path)}: a {type(value).__name__} is no value that a "
+            f"record can hold: {value!r}"
+        )
     return value
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymodels.shapes import Shape
 from pymodels.values import Path, Record, same
@@ -27,25 +27,39 @@ class Changes:
         return bool(self.sets or self.removes)
 
 
-def between(old: Record, new: Record, shape: Shape | None = None) -> Changes:
-    """Find what must be set and removed to turn one record into another."""
+def between(
+    old: Record,
+    new: Record,
+    shape: Shape | None = None,
+    whole: frozenset[Path] = frozenset(),
+) -> Changes:
+    """Find what must be set and removed to turn one record into another.
+
+    Maps are compared path by path, but for the paths in ``whole``, which are
+    written as they are. Lists are always written whole.
+    """
     sets: dict[Path, Any] = {}
     removes: list[Path] = []
-    _compare(old, new, (), sets, removes)
+    _compare(old, new, (), _Found(sets, removes, whole))
     ancestors = {path: _above(new, path) for path in sets if len(path) > 1}
     return Changes(sets, tuple(removes), ancestors, shape)
 
 
-def _compare(
-    old: Record, new: Record, at: Path, sets: dict[Path, Any], removes: list[Path]
-) -> None:
-    removes.extend((*at, name) for name in old if name not in new)
+class _Found(NamedTuple):
+    sets: dict[Path, Any]
+    removes: list[Path]
+    whole: frozenset[Path]
+
+
+def _compare(old: Record, new: Record, at: Path, found: _Found) -> None:
+    found.removes.extend((*at, name) for name in old if name not in new)
     for name, value in new.items():
         before, path = old.get(name), (*at, name)
-        if type(before) is dict and type(value) is dict:
-            _compare(before, value, path, sets, removes)
-        elif name not in old or not same(before, value):
-            sets[path] = value
+        both_maps = type(before) is dict and type(value) is dict
+        if both_maps and path not in found.whole:
+            _compare(before, value, path, found)  # type: ignore[arg-type]  # both are maps
+        elif name not in old or both_maps or not same(before, value):
+            found.sets[path] = value
 
 
 def _above(record: Record, path: Path) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from pymodels.canonical import canonical
 from pymodels.errors import EncodeError, QueryError, UnknownLookup
 from pymodels.evaluate import compiled, words_of
 from pymodels.search import parse_search
-from pymodels.values import LARGEST_INTEGER, SMALLEST_INTEGER, Path
+from pymodels.values import LARGEST_INTEGER, SMALLEST_INTEGER, Kind, Path, kind_of
 
 
 def operand(value: Any, where: str) -> Any:
@@ -36,7 +36,10 @@ def operand(value: Any, where: str) -> Any:
     try:
         return canonical(value, where)
     except EncodeError as error:
-        raise QueryError(f"{error}; nothing stored can equal it") from error
+        if kind_of(value) is not Kind.OTHER or isinstance(value, float | str):
+            raise QueryError(f"{error}; nothing stored can equal it") from error
+        # The field's own serializer may know it; `binding` refuses it if not.
+        return value
 
 
 def _equals(path: Path, value: Any) -> p.Predicate:
@@ -107,7 +110,7 @@ def _on_text(
 
 def _icontains(path: Path, value: Any) -> p.Predicate:
     text = _text("icontains", path, value).casefold()
-    return p.Contains(path, text, p.Kind.STRING, caseless=True)
+    return p.Contains(path, text, Kind.STRING, caseless=True)
 
 
 def _parts(path: Path, value: Any) -> list[p.Predicate]:
@@ -117,7 +120,7 @@ def _parts(path: Path, value: Any) -> list[p.Predicate]:
 
 def _contains(path: Path, value: Any) -> p.Predicate:
     """All of several values; of no values at all, any string or list."""
-    kinds = frozenset({p.Kind.STRING, p.Kind.LIST})
+    kinds = frozenset({Kind.STRING, Kind.LIST})
     return p.every(*(_parts(path, value) or [p.HasKind(path, kinds)]))
 
 

@@ -1,0 +1,140 @@
+"""pydantic's core schema of a model, changed so that it reads and writes records.
+
+A record spells fields by their stored names, holds a timedelta as microseconds
+and a set as a list, and does not care for aliases, `exclude` or strictness about
+types that it cannot hold. Everything else stays as the user configured it.
+"""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+Schema = dict[str, Any]
+
+# Strictness asks for instances of types that no record holds.
+_CONVERTED = {
+    "uuid",
+    "time",
+    "url",
+    "multi-host-url",
+    "enum",
+    "tuple",
+    "set",
+    "frozenset",
+    "timedelta",
+}
+_FIELDS = {"model-field", "typed-dict-field", "dataclass-field", "named-tuple-field"}
+_SPELLINGS = {
+    "validation_alias",
+    "serialization_alias",
+    "serialization_exclude",
+    "serialization_exclude_if",
+}
+_VALUES = {"default", "expected", "members", "metadata", "cls"}
+"""Parts of a node that are the user's own values, not nodes."""
+
+
+def storage_schema(schema: Any, names_of: Callable[[type], dict[str, str]]) -> Any:
+    """Give a changed copy; ``names_of`` tells a class's stored names by field."""
+    return _copied(schema, names_of, {})
+
+
+def _copied(
+    node: Any, names_of: Callable[[type], dict[str, str]], names: dict[str, str]
+) -> Any:
+    if isinstance(node, list):
+        return [_copied(part, names_of, names) for part in node]
+    if isinstance(node, tuple):
+        return tuple(_copied(part, names_of, names) for part in node)
+    if not isinstance(node, dict):
+        return node
+    kind = node.get("type")
+    if not isinstance(kind, str):
+        # No node, but fields or choices by name; a field may be called "type".
+        return {name: _copied(part, names_of, names) for name, part in node.items()}
+    if kind == "default":
+        # A default is the user's value, even where it looks like a schema.
+        return {**node, "schema": _copied(node["schema"], names_of, names)}
+    if kind == "literal":
+        return node
+    if kind == "lax-or-strict":
+        inner = _copied(node["lax_schema"], names_of, names)
+        if "serialization" in node and "serialization" not in inner:
+            inner = {**inner, "serialization": node["serialization"]}
+        return inner
+    if kind == "model":
+        names = names_of(node["cls"])
+    result = {key: _copied(part, names_of, names) for key, part in node.items()}
+    if kind == "model":
+        # What is stored are the fields, whatever a model_serializer shows others.
+        result.pop("serialization", None)
+    if kind in {"model-fields", "typed-dict", "dataclass-args"}:
+        result["computed_fields"] = []
+    if kind == "model-fields" and names:
+        for name, stored in names.items():
+            field = result["fields"].get(name)
+            if field is not None:
+                field["validation_alias"] = field["serialization_alias"] = stored
+    if kind in _FIELDS:
+        for spelling in _SPELLINGS:
+            result.pop(spelling, None)
+    if kind in _CONVERTED:
+        result["strict"] = False
+    if kind == "timedelta":
+        return _microseconds(result)
+    return result
+
+
+def _microseconds(schema: Schema) -> Schema:
+    moved = {
+        key: schema.pop(key) for key in ("ref", "serialization") if key in schema
+    }
+    function = {"type": "no-info", "function": _duration}
+    return {"type": "function-before", "function": function, "schema": schema, **moved}
+
+
+def _duration(value: Any) -> Any:
+    return timedelta(microseconds=value) if type(value) is int else value
+
+
+def definitions_of(schema: Any) -> dict[str, Schema]:
+    """Collect all nodes that others refer to by name."""
+    found: dict[str, Schema] = {}
+    _collect(schema, found)
+    return found
+
+
+def _collect(node: Any, found: dict[str, Schema]) -> None:
+    if isinstance(node, list | tuple):
+        for part in node:
+            _collect(part, found)
+    elif isinstance(node, dict):
+        is_node = isinstance(node.get("type"), str)
+        if is_node and "ref" in node and node["type"] != "definition-ref":
+            found[node["ref"]] = node
+        for key, part in node.items():
+            if not is_node or key not in _VALUES:
+                _collect(part, found)
+
+
+def unwrapped(schema: Any, definitions: dict[str, Schema]) -> Schema:
+    """Look through definitions, defaults and validators at the type itself."""
+    while True:
+        match schema.get("type"):
+            case "definitions" | "default" | "nullable":
+                schema = schema["schema"]
+            case "definition-ref":
+                schema = definitions[schema["schema_ref"]]
+            case "function-after" | "function-before" | "function-wrap":
+                schema = schema["schema"]
+            case "model-field" | "typed-dict-field" | "dataclass-field":
+                schema = schema["schema"]
+            case _:
+                found: Schema = schema
+                return found
+
+
+def model_node(schema: Any, definitions: dict[str, Schema]) -> Schema:
+    """Find the `model-fields` node of a model's schema."""
+    node = unwrapped(schema, definitions)
+    return unwrapped(node["schema"], definitions)

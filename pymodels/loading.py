@@ -1,0 +1,353 @@
+"""ModelCodec: what a model knows of its records; between records and instances.
+
+There is one to a model class, made when it is first needed. Loading means the
+record, then pydantic's validation of it (law 14).
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+from pydantic_core import SchemaSerializer, SchemaValidator
+
+from pymodels import references
+from pymodels.binding import parse_order
+from pymodels.canonical import canonical
+from pymodels.changes import Changes, apply
+from pymodels.core_schema import definitions_of, model_node, storage_schema, unwrapped
+from pymodels.errors import (
+    DefinitionError,
+    EncodeError,
+    InvalidRecord,
+    NotInModel,
+    UnknownField,
+)
+from pymodels.evaluate import matcher
+from pymodels.fields import shape_of_model
+from pymodels.indexes import BoundIndex, Index
+from pymodels.json_loading import JsonLoading
+from pymodels.membership import equality_conditions, membership, merged_options
+from pymodels.plan import Row
+from pymodels.predicates import Predicate, comparisons, spelled, terms_of
+from pymodels.shapes import Shape
+from pymodels.values import Path, Record, read
+
+if TYPE_CHECKING:
+    from pymodels.model import Model
+    from pymodels.storage import BaseStorage
+
+class ModelCodec:
+    """Shape, membership, validator and serializer of one model."""
+
+    def __init__(
+        self,
+        model: type["Model"],
+        set_row: Callable[["Model", Row], None],
+        set_storage: Callable[["Model", "BaseStorage"], None],
+    ) -> None:
+        """Look at a complete model; the two functions set an instance's slots."""
+        self.model = model
+        self.set_row, self.set_storage = set_row, set_storage
+        self.options = merged_options(model)
+        schema = model.__pydantic_core_schema__
+        definitions = definitions_of(schema)
+        self.fields: dict[str, Any] = model_node(schema, definitions)["fields"]
+        self.names: dict[str, str] = self.options["names"]
+        self._check_names()
+        self.shape: Shape = shape_of_model(model, schema, names_of)
+        self.schema = storage_schema(schema, names_of)
+        self.membership: Predicate = membership(model, schema, definitions, self.shape)
+        self.reference_fields = tuple(
+            name for name, member in self.shape.members.items() if refers(member.shape)
+        )
+        self.keeps_extra = model.model_config.get("extra") == "allow"
+
+    def _check_names(self) -> None:
+        for name in self.names:
+            if name not in self.fields:
+                raise DefinitionError(
+                    f"{self.model.__name__}.Meta.names: there is no field {name!r}"
+                )
+        stored = [self.names.get(name, name) for name in self.fields]
+        if len(set(stored)) < len(stored):
+            raise DefinitionError(
+                f"{self.model.__name__}.Meta.names: two fields share one stored name"
+            )
+        if not self.model.__pydantic_custom_init__:
+            return
+        config = self.model.model_config
+        aliased = any("validation_alias" in field for field in self.fields.values())
+        by_name = config.get("populate_by_name") or config.get("validate_by_name")
+        if self.names or (aliased and not by_name):
+            raise DefinitionError(
+                f"{self.model.__name__}: an __init__ of its own cannot be called with "
+                "stored names; with Meta.names it must go, with aliases set "
+                "validate_by_name=True"
+            )
+
+    @cached_property
+    def validator(self) -> SchemaValidator:
+        """Validates a record, stored names and all, into an instance."""
+        return SchemaValidator(self.schema, _use_prebuilt=False)
+
+    @cached_property
+    def serializer(self) -> SchemaSerializer:
+        """Dumps an instance, stored names and all."""
+        return SchemaSerializer(self.schema, _use_prebuilt=False)
+
+    @cached_property
+    def belongs(self) -> Callable[[str, Record], bool]:
+        """Says whether a record is the model's own."""
+        return matcher(self.membership)
+
+    @cached_property
+    def json(self) -> JsonLoading:
+        """The short way for stores that keep JSON text."""
+        return JsonLoading(self)
+
+    @cached_property
+    def indexes(self) -> tuple[BoundIndex, ...]:
+        """The indexes of `Meta`, bound to stored names."""
+        return tuple(self._index(declared) for declared in self.options["indexes"])
+
+    def _index(self, declared: Any) -> BoundIndex:
+        if isinstance(declared, str):
+            declared = Index(declared)
+        elif isinstance(declared, tuple | list):
+            declared = Index(*declared)
+        if not isinstance(declared, Index):
+            raise DefinitionError(
+                f"{self.model.__name__}.Meta.indexes: {declared!r} is neither a name, "
+                "nor a tuple of names, nor an Index"
+            )
+        orders = tuple(parse_order(self.shape, name) for name in declared.names)
+        return BoundIndex(
+            orders, declared.unique, self.membership, self.model.__name__
+        )
+
+    # From records to instances.
+
+    def attach(self, instance: "Model", row: Row, storage: "BaseStorage") -> None:
+        """Tell an instance its key, its stored form and where it is kept."""
+        self.set_row(instance, row)
+        self.set_storage(instance, storage)
+        self.settle(instance, storage)
+
+    def settle(self, instance: "Model", storage: "BaseStorage") -> None:
+        """Tell the references in an instance where they stand."""
+        for name in self.reference_fields:
+            references.settle(instance, name, storage)
+
+    def validate(self, record: Record, key: str) -> "Model":
+        """Validate a record into an instance, or raise `InvalidRecord`."""
+        try:
+            found: Model = self.validator.validate_python(record)
+        except ValidationError as error:
+            raise self.invalid(key, error) from error
+        return found
+
+    def invalid(self, key: str, error: ValidationError) -> InvalidRecord:
+        """Tell of a record that belongs to the model but does not validate."""
+        return InvalidRecord(
+            f"the record {key!r} is a {self.model.__name__} but does not validate: "
+            f"{error}",
+            key,
+            error.errors(),
+        )
+
+    def loader(self, storage: "BaseStorage") -> Callable[[Row], Any]:
+        """Give the function from a row to an instance, by way of the record."""
+        decode, shape, attach = storage.decode, self.shape, self.attach
+
+        def load(row: Row) -> "Model":
+            instance = self.validate(decode(row, shape), row[0])
+            attach(instance, row, storage)
+            return instance
+
+        return load
+
+    # From instances to records.
+
+    def record_of(self, instance: "Model", **options: Any) -> Record:
+        """Dump the declared fields, and extra ones that the model keeps."""
+        try:
+            dumped = self.serializer.to_python(
+                instance, by_alias=True, round_trip=True, warnings=False, **options
+            )
+        except (ValueError, TypeError, AttributeError) as error:
+            raise EncodeError(f"{self.model.__name__}: {error}") from error
+        record: Record = canonical(dumped, self.model.__name__)
+        return record
+
+    def new_record(self, instance: "Model") -> Record:
+        """Give the whole record of a new instance, checked.
+
+        Raises `EncodeError`, `NotInModel`, or pydantic's `ValidationError` for
+        what was put in without validation.
+        """
+        record = self.record_of(instance)
+        for path, value in self.undeclared_conditions:
+            if read(record, path) is None:
+                record = apply(record, Changes({path: value}))
+        self.check(record, "")
+        self.validator.validate_python(record)
+        return record
+
+    @cached_property
+    def undeclared_conditions(self) -> list[tuple[Path, Any]]:
+        """Equality conditions on what the model does not declare, to be written."""
+        found = []
+        for path, value in equality_conditions(self.options, self.shape).items():
+            stored, declared = self.shape.resolve(path)
+            if declared is None or path[0] not in self.fields:
+                found.append((stored, canonical(value, spelled(path))))
+        return found
+
+    def check(self, record: Record, key: str) -> None:
+        """Raise `NotInModel` for a record that would not be the model's own."""
+        if self.belongs(key, record):
+            return
+        broken = [
+            str(term)
+            for term in terms_of(self.membership)
+            if not matcher(term)(key, record)
+        ]
+        raise NotInModel(
+            f"this would be no {self.model.__name__}: it needs {' and '.join(broken)}"
+        )
+
+    def save_references(self, instance: "Model", storage: "BaseStorage") -> None:
+        """Save what the instance refers to and is not saved yet."""
+        if not self.reference_fields:
+            return
+        self.adopt_references(instance)
+        with storage.being_saved(instance) as saving:
+            for name in self.reference_fields:
+                references.save_targets(instance, name, storage, saving)
+
+    def adopt_references(self, instance: "Model") -> None:
+        """Turn bare instances that slipped past validation into references."""
+        for name in self.reference_fields:
+            value = vars(instance).get(name)
+            if hasattr(type(value), "__pymodels_codec__"):
+                vars(instance)[name] = self.field_validator((name,)).validate_python(
+                    value
+                )
+
+    # Updates by query.
+
+    def field_node(self, path: Path) -> tuple[Any, dict[str, Any]] | None:
+        """Find the core schema of a path of field names."""
+        definitions = definitions_of(self.schema)
+        node: Any = self.schema
+        for name in path:
+            fields = model_fields(node, definitions)
+            if fields is None or name not in fields:
+                return None
+            node = fields[name]["schema"]
+        return without_default(node), definitions
+
+    def field_validator(self, path: Path) -> SchemaValidator:
+        """Make the validator of one field, with its own validators."""
+        found = self.field_node(path)
+        assert found, f"{path} is a declared field"
+        return SchemaValidator(closed(*found), _use_prebuilt=False)
+
+    def encode_field(self, path: Path, value: Any, storage: "BaseStorage") -> Any:
+        """Validate one new value and give what is stored for it."""
+        found = self.field_node(path)
+        where = f"{self.model.__name__}.{spelled(path)}"
+        if found is None:
+            return canonical(value, where)
+        whole = closed(*found)
+        value = SchemaValidator(whole, _use_prebuilt=False).validate_python(value)
+        for reference in references.references_in(value):
+            if reference._instance is not None and reference.key is None:
+                reference._instance.save(storage)
+        try:
+            dumped = SchemaSerializer(whole, _use_prebuilt=False).to_python(
+                value, by_alias=True, round_trip=True, warnings=False
+            )
+        except (ValueError, TypeError, AttributeError) as error:
+            raise EncodeError(f"{where}: {error}") from error
+        return canonical(dumped, where)
+
+    def allows(self, changes: Changes) -> bool:
+        """Say whether changes by themselves leave every record a member."""
+        record = apply({}, changes)
+        for term in terms_of(self.membership):
+            paths = [node.path for node in comparisons(term)]
+            if all(_is_set(path, changes) for path in paths) and not matcher(term)(
+                "", record
+            ):
+                return False
+        return True
+
+    # References.
+
+    def check_reference(self, name: str) -> None:
+        """Raise `UnknownField` unless the name leads to a reference."""
+        shape: Shape | None = self.shape
+        for part in name.split("__"):
+            shape = shape.step(part)[1] if shape else None
+        if shape is None or not refers(shape):
+            known = ", ".join(self.reference_fields) or "none"
+            raise UnknownField(
+                f"prefetch: {self.model.__name__} has no reference {name!r}; it has "
+                f"{known}"
+            )
+
+    def prefetch(self, batch: list[Any], name: str, storage: "BaseStorage") -> None:
+        """Load what a batch of instances refers to."""
+        references.prefetch(batch, tuple(name.split("__")), storage)
+
+
+def _is_set(path: Path, changes: Changes) -> bool:
+    return any(path[: len(done)] == done for done in changes.sets)
+
+
+def names_of(cls: type) -> dict[str, str]:
+    """Give the stored names that a class's `Meta` chooses."""
+    # Not by the class: its codec may be in the making.
+    if not hasattr(type(cls), "__pymodels_codec__"):
+        return {}
+    names: dict[str, str] = merged_options(cls)["names"]
+    return names
+
+
+def refers(shape: Shape, seen: frozenset[int] = frozenset()) -> bool:
+    """Say whether there is a reference at a place, or below it."""
+    if shape.operand is not None:
+        return True
+    if id(shape) in seen:
+        return False
+    seen |= {id(shape)}
+    below = [*(member.shape for member in shape.members.values())]
+    below += [one for one in (shape.items, shape.rest) if one is not None]
+    return any(refers(one, seen) for one in below)
+
+
+def model_fields(node: Any, definitions: dict[str, Any]) -> dict[str, Any] | None:
+    """Give the fields of a nested model's schema, None if it is no model."""
+    node = unwrapped(node, definitions)
+    if node["type"] not in {"model", "dataclass"}:
+        return None
+    inner = unwrapped(node["schema"], definitions)
+    fields = inner.get("fields")
+    if isinstance(fields, list):
+        return {field["name"]: field for field in fields}
+    return fields if isinstance(fields, dict) else None
+
+
+def without_default(node: Any) -> Any:
+    """Give a field's schema without its default: a value is given here."""
+    return node["schema"] if node["type"] == "default" else node
+
+
+def closed(node: Any, definitions: dict[str, Any]) -> Any:
+    """Give a schema together with all that it may refer to."""
+    found = [one for one in definitions.values() if one is not node]
+    if not found:
+        return node
+    return {"type": "definitions", "schema": node, "definitions": found}

@@ -1,0 +1,434 @@
+"""BaseQuery: an immutable question about one model's records in one storage.
+
+Building a query touches no database; asking does. What users meet is written
+once, here; a backend's `Query` adds the hooks that let its database do the work.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator
+from copy import copy
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overload
+
+from pymodels import predicates as p
+from pymodels.binding import bind, parse_lookups, parse_order, parse_path
+from pymodels.changes import Changes
+from pymodels.errors import (
+    InvalidRecord,
+    MultipleFound,
+    NotInModel,
+    QueryError,
+    RecordNotFound,
+    ResidualForbidden,
+    ResidualWarning,
+    WriteInterrupted,
+)
+from pymodels.expressions import Descending, Expression
+from pymodels.plan import Native, Order, Plan, Pushed, Row, Spec, finish, make_plan
+from pymodels.slices import sliced
+from pymodels.values import KEY, Kind, Path, Record, kind_of, read, sort_key
+
+if TYPE_CHECKING:
+    from pymodels.model import Model
+    from pymodels.storage import BaseStorage
+
+M = TypeVar("M", bound="Model")
+
+SHOWN = 20
+PREFETCHED = 500
+
+
+class BaseQuery(Generic[M]):
+    """Records of a model, narrowed, ordered and sliced; nothing runs until asked."""
+
+    storage: "BaseStorage"
+
+    def __init__(self, model: type[M], storage: "BaseStorage") -> None:
+        self.model = model
+        self.storage = storage
+        self._asked: p.Predicate = p.EVERYTHING
+        self._order: tuple[Order, ...] = ()
+        self._start = 0
+        self._stop: int | None = None
+        self._skips_invalid = False
+        self._prefetched: tuple[str, ...] = ()
+
+    # Hooks.
+
+    def compile(self, predicate: p.Predicate) -> Native | None:
+        """Say a predicate in the database's language; None leaves it to us."""
+        return None
+
+    def can_sort(self, order: tuple[Order, ...]) -> bool:
+        """Say whether the database sorts just as the law does."""
+        return False
+
+    def run(self, pushed: Pushed) -> Iterator[Row]:
+        """Yield the rows of the pushed half."""
+        return self.storage.scan()
+
+    def count_pushed(self, pushed: Pushed) -> int:
+        """Count the records of a pushed query."""
+        return sum(1 for _ in self.run(pushed))
+
+    def discard_pushed(self, pushed: Pushed) -> int | None:
+        """Remove the records of a pushed query at once; None leaves it to us."""
+        return None
+
+    def patch_pushed(self, pushed: Pushed, changes: Changes) -> int | None:
+        """Change the records of a pushed query at once; None leaves it to us."""
+        return None
+
+    def distinct_pushed(self, pushed: Pushed, path: Path) -> Iterator[Any] | None:
+        """Yield the values at a path, repeated or not; None leaves it to us."""
+        return None
+
+    def describe(self, pushed: Pushed) -> str:
+        """Give the database's own text of the pushed half, for people."""
+        return ""
+
+    # Building.
+
+    def where(self, *conditions: p.Predicate, **lookups: Any) -> Self:
+        """Keep the records that fulfil all conditions and lookups.
+
+        Raises a `QueryError` for an unknown field or lookup, and for a value that
+        the field can never hold.
+        """
+        return self._narrowed(self._condition(conditions, lookups))
+
+    def where_not(self, *conditions: p.Predicate, **lookups: Any) -> Self:
+        """Keep the records that do not fulfil all of these: the exact complement."""
+        return self._narrowed(p.negation(self._condition(conditions, lookups)))
+
+    def _condition(
+        self, conditions: tuple[p.Predicate, ...], lookups: dict[str, Any]
+    ) -> p.Predicate:
+        for condition in conditions:
+            if not isinstance(condition, p.Predicate):
+                raise TypeError(
+                    f"{condition!r} is no condition; write where(F.age > 18) or "
+                    "where(age__gt=18)"
+                )
+        shape = self.model.__pymodels_codec__.shape
+        bound = [bind(condition, shape) for condition in conditions]
+        return p.every(*bound, parse_lookups(shape, lookups))
+
+    def _narrowed(self, condition: p.Predicate) -> Self:
+        self._refuse_slice("a condition")
+        return self._with(_asked=p.every(self._asked, condition))
+
+    def _refuse_slice(self, what: str) -> None:
+        if self._start or self._stop is not None:
+            raise QueryError(
+                f"{what} cannot follow a slice: it would ask about the records "
+                "before they were cut; put the slice last"
+            )
+
+    def _with(self, **parts: Any) -> Self:
+        other = copy(self)
+        vars(other).update(parts)
+        return other
+
+    def order_by(self, *names: str | Expression | Descending) -> Self:
+        """Order by names, each ascending or with a leading "-"; replaces an order.
+
+        No names at all: no order. The key always comes last, in the direction of
+        the last name.
+        """
+        self._refuse_slice("an order")
+        shape = self.model.__pymodels_codec__.shape
+        order = tuple(parse_order(shape, name) for name in names)
+        if len({one.path for one in order}) < len(order):
+            raise QueryError(f"order_by{names!r} names a field twice")
+        return self._with(_order=order)
+
+    def skip_invalid(self) -> Self:
+        """Leave out the records that belong to the model but do not validate.
+
+        Each record is loaded to find out, for counting and deleting too.
+        """
+        return self._with(_skips_invalid=True)
+
+    def prefetch(self, *names: str) -> Self:
+        """Load what these references refer to in batches, with the records."""
+        codec = self.model.__pymodels_codec__
+        for name in names:
+            codec.check_reference(name)
+        return self._with(_prefetched=(*self._prefetched, *names))
+
+    @overload
+    def __getitem__(self, at: int) -> M: ...
+    @overload
+    def __getitem__(self, at: slice) -> Self: ...
+    def __getitem__(self, at: int | slice) -> M | Self:
+        if isinstance(at, slice):
+            start, stop = sliced(self._start, self._stop, at)
+            return self._with(_start=start, _stop=stop)
+        start, stop = sliced(self._start, self._stop, at)
+        for instance in self._with(_start=start, _stop=stop):
+            return instance
+        raise IndexError(f"the query has no record {at}")
+
+    def __or__(self, other: Self) -> Self:
+        return self._joined(other, p.any_of)
+
+    def __and__(self, other: Self) -> Self:
+        return self._joined(other, p.every)
+
+    def __sub__(self, other: Self) -> Self:
+        return self._joined(other, lambda one, two: p.every(one, p.negation(two)))
+
+    def _joined(self, other: object, join: Callable[..., p.Predicate]) -> Self:
+        if not isinstance(other, BaseQuery):
+            raise TypeError(f"a query joins with a query, not with {other!r}")
+        if other.model is not self.model or other.storage is not self.storage:
+            raise QueryError(
+                "queries join when they are of one model and one storage, not "
+                f"{self.model.__name__} in {self.storage} with "
+                f"{other.model.__name__} in {other.storage}"
+            )
+        self._refuse_slice("another query")
+        other._refuse_slice("another query")
+        return self._with(_asked=join(self._asked, other._asked))
+
+    # Asking.
+
+    @property
+    def spec(self) -> Spec:
+        """All that the query asks, membership included."""
+        predicate = p.every(self._asked, self.model.__pymodels_codec__.membership)
+        return Spec(predicate, self._order, self._start, self._stop)
+
+    def plan(self) -> Plan:
+        """Show what the database does and what is done here; print it."""
+        spec = self.spec
+        plan = make_plan(spec, self.compile, self.can_sort)
+        native = self.describe(plan.pushed)
+        note = "each record is loaded, invalid ones are skipped"
+        return Plan(
+            plan.pushed, plan.residual, native, note if self._skips_invalid else ""
+        )
+
+    def _planned(self, spec: Spec | None = None) -> Plan:
+        self.storage.check_open()
+        plan = make_plan(spec or self.spec, self.compile, self.can_sort)
+        if self.storage.residual != "allow" and not plan.is_pushed:
+            self._object_to(plan)
+        return plan
+
+    def _object_to(self, plan: Plan) -> None:
+        message = (
+            f"part of the query of {self.model.__name__} in {self.storage} runs in "
+            f"Python:\n{plan}"
+        )
+        if self.storage.residual == "forbid":
+            raise ResidualForbidden(message)
+        warnings.warn(message, ResidualWarning, stacklevel=4)
+
+    def _decode(self, row: Row) -> Record:
+        return self.storage.decode(row, self.model.__pymodels_codec__.shape)
+
+    def _rows(self) -> Iterator[Row]:
+        if self._skips_invalid:
+            return self._valid_rows()
+        return self._run(self._planned())
+
+    def _run(self, plan: Plan) -> Iterator[Row]:
+        rows = self.run(plan.pushed)
+        return (
+            rows if plan.is_pushed else finish(plan.residual, rows, self._decode)
+        )
+
+    def _valid_rows(self) -> Iterator[Row]:
+        """Slice after the invalid ones are gone, in the order a slice has."""
+        spec = self.spec
+        whole = Spec(spec.predicate, spec.complete_order())
+        load = self.storage.loader(self.model)
+
+        def is_valid(row: Row) -> bool:
+            try:
+                load(row)
+            except InvalidRecord:
+                return False
+            return True
+
+        rows = self._run(self._planned(whole))
+        return islice(filter(is_valid, rows), spec.start, spec.stop)
+
+    def __iter__(self) -> Iterator[M]:
+        self.storage.check_open()
+        instances = map(self.storage.loader(self.model), self._rows())
+        return self._with_references(instances) if self._prefetched else instances
+
+    def _with_references(self, instances: Iterator[M]) -> Iterator[M]:
+        codec = self.model.__pymodels_codec__
+        while batch := list(islice(instances, PREFETCHED)):
+            for name in self._prefetched:
+                codec.prefetch(batch, name, self.storage)
+            yield from batch
+
+    def count(self) -> int:
+        """Count the records, in the database where it can."""
+        if self._skips_invalid:
+            return sum(1 for _ in self._valid_rows())
+        plan = self._planned()
+        if plan.is_pushed:
+            return self.count_pushed(plan.pushed)
+        if plan.residual.predicate == p.EVERYTHING:
+            # Counting needs no order, so what cannot be sorted there counts there.
+            found = self.count_pushed(
+                Pushed(plan.pushed.predicate, plan.pushed.natives)
+            )
+            stop = found if self._stop is None else min(self._stop, found)
+            return max(0, stop - self._start)
+        return sum(1 for _ in self._run(plan))
+
+    def exists(self) -> bool:
+        """Say whether there is any such record."""
+        return any(True for _ in self[:1]._rows())
+
+    def first(self) -> M | None:
+        """Give the first instance in the query's order (the key's, without), or None."""
+        return next(iter(self[:1]), None)
+
+    def one(self) -> M:
+        """Give the only instance; raises `RecordNotFound` or `MultipleFound`."""
+        found = list(self[:2])
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise RecordNotFound(f"no {self.model.__name__} in {self}")
+        raise MultipleFound(f"one {self.model.__name__} was asked for; more in {self}")
+
+    def get(self, *conditions: p.Predicate, **lookups: Any) -> M:
+        """Give the only instance that fulfils all of these, as `one` does."""
+        return self.where(*conditions, **lookups).one()
+
+    def keys(self) -> Iterator[str]:
+        """Iterate over the keys."""
+        return (row[0] for row in self._rows())
+
+    def records(self) -> Iterator[tuple[str, Record]]:
+        """Iterate over pairs of key and plain record."""
+        return ((row[0], self._decode(row)) for row in self._rows())
+
+    def values(self, name: str | Expression) -> list[Any]:
+        """Give the distinct values of a field, None left out, in the law's order."""
+        _, path, _ = parse_path(self.model.__pymodels_codec__.shape, name)
+        found: dict[Any, Any] = {}
+        for value in self._values_at(path):
+            if value is not None and kind_of(value) is not Kind.OTHER:
+                found.setdefault(sort_key(value), value)
+        return [found[place] for place in sorted(found)]
+
+    def _values_at(self, path: Path) -> Iterator[Any]:
+        if not self._skips_invalid:
+            plan = self._planned()
+            pushed = self.distinct_pushed(plan.pushed, path) if plan.is_pushed else None
+            if pushed is not None:
+                return pushed
+        if path == KEY:
+            return iter(self.keys())
+        return (read(record, path) for _, record in self.records())
+
+    def __contains__(self, candidate: object) -> bool:
+        key = candidate if isinstance(candidate, str) else None
+        if isinstance(candidate, self.model) and candidate.storage is self.storage:
+            key = candidate.key
+        if key is None:
+            return False
+        if self._start or self._stop is not None or self._skips_invalid:
+            return key in set(self.keys())
+        return self._narrowed(p.Equal(KEY, key)).exists()
+
+    # Writing.
+
+    def delete(self) -> int:
+        """Remove the records; say how many there were."""
+        if not self._skips_invalid:
+            plan = self._planned()
+            if plan.is_pushed and (done := self.discard_pushed(plan.pushed)) is not None:
+                return done
+        return self._each("deleted", self.storage.discard)
+
+    def update(self, **values: Any) -> int:
+        """Set fields, or nested paths, of all the records; say how many.
+
+        Each value is validated as its field's. Raises pydantic's
+        `ValidationError`, `UnknownField`, and `NotInModel` if the new values by
+        themselves would break membership; nothing is written then.
+        """
+        codec = self.model.__pymodels_codec__
+        sets: dict[Path, Any] = {}
+        for name, value in values.items():
+            path, stored, declared = parse_path(codec.shape, name)
+            if path == KEY or declared is None:
+                raise QueryError(f"update: {name!r} cannot be set by a query")
+            sets[stored] = codec.encode_field(path, value, self.storage)
+        _refuse_overlap(sets)
+        if not sets:
+            return self.count()
+        changes = Changes(sets, shape=codec.shape)
+        if not codec.allows(changes):
+            raise NotInModel(
+                f"update({', '.join(values)}) would take records out of "
+                f"{self.model.__name__}: {codec.membership}"
+            )
+        if not self._skips_invalid:
+            plan = self._planned()
+            if plan.is_pushed:
+                done = self.patch_pushed(plan.pushed, changes)
+                if done is not None:
+                    return done
+        return self._each("updated", lambda key: self.storage.patch(key, changes))
+
+    def _each(self, what: str, write: Callable[[str], bool]) -> int:
+        done = 0
+        try:
+            # All keys first: what is written must not change what is found.
+            for key in list(self.keys()):
+                done += write(key)
+        except Exception as error:
+            if not done:
+                raise
+            raise WriteInterrupted(
+                f"{done} records were {what}, then: {error}", done
+            ) from error
+        return done
+
+    # Showing.
+
+    def __len__(self) -> NoReturn:
+        raise TypeError("a query has no len(): use count(), which asks the database")
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a query has no truth: use exists(), which asks the database")
+
+    def __str__(self) -> str:
+        spec = Spec(self._asked, self._order, self._start, self._stop)
+        order = ", ".join(map(str, spec.order))
+        text = f"{self.model.__name__} in {self.storage} where {spec.predicate}"
+        text += f" by {order}" if order else ""
+        if spec.is_sliced:
+            text += f"[{spec.start}:{'' if spec.stop is None else spec.stop}]"
+        return text
+
+    def __repr__(self) -> str:
+        """Show at most 20 instances; an error is shown, never raised."""
+        try:
+            found = [repr(instance) for instance in self[: SHOWN + 1]]
+        except Exception as error:
+            return f"<query of {self}: {type(error).__name__}: {error}>"
+        if len(found) > SHOWN:
+            found[SHOWN] = "..."
+        return "[" + ", ".join(found) + "]"
+
+
+def _refuse_overlap(sets: dict[Path, Any]) -> None:
+    for one in sets:
+        for other in sets:
+            if one != other and other[: len(one)] == one:
+                raise QueryError(
+                    f"update: {p.spelled(one)} holds {p.spelled(other)}; set one of them"
+                )

@@ -1,0 +1,407 @@
+"""BaseStorage: the hooks that a backend writes, and the methods users call.
+
+A *row* is the tuple that a driver hands over for one record: the key first, then
+the stored form, which only the backend looks into. Users never call a hook and
+backends never override a user's method; their names differ on purpose.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
+
+from pymodels.canonical import canonical
+from pymodels.changes import Changes, apply
+from pymodels.errors import (
+    DuplicateKey,
+    RecordNotFound,
+    SettingsError,
+    StorageClosed,
+    Unsupported,
+    WriteInterrupted,
+)
+from pymodels.evaluate import matcher
+from pymodels.indexes import BoundIndex
+from pymodels.keys import check_key, is_key, new_key
+from pymodels.plan import Row
+from pymodels.shapes import Shape
+from pymodels.values import Record
+
+if TYPE_CHECKING:
+    from pymodels.model import Model
+    from pymodels.query import BaseQuery
+
+M = TypeVar("M", bound="Model")
+
+RESIDUALS = ("allow", "warn", "forbid")
+BATCH = 2_000
+
+
+class BaseStorage:
+    """An open place of records, one namespace; a context manager.
+
+    It looks like a mapping of keys to plain records. Its truth is True and its
+    equality identity. Threads may share it.
+    """
+
+    query_class: ClassVar[type["BaseQuery[Any]"]]
+
+    def __init__(
+        self, *, residual: Literal["allow", "warn", "forbid"] = "allow"
+    ) -> None:
+        """Keep what every storage knows; a backend's own settings come on top.
+
+        ``residual`` says what to do with the part of a query that the database
+        cannot answer: "allow" runs it in Python, "warn" says so by a
+        `ResidualWarning`, "forbid" refuses with `ResidualForbidden`.
+        """
+        if residual not in RESIDUALS:
+            raise SettingsError(
+                f"residual is {residual!r}; it can be {', '.join(RESIDUALS)}"
+            )
+        self.residual = residual
+        self._process = os.getpid()
+        self._closed = False
+        self._local = threading.local()
+
+    # Hooks: required.
+
+    def encode(self, key: str, record: Record) -> Row:
+        """Turn a canonical record into a row."""
+        raise Unsupported(f"{type(self).__name__}.encode is not written")
+
+    def decode(self, row: Row, shape: Shape | None = None) -> Record:
+        """Turn a row into its record; a foreign one is read by the shape."""
+        raise Unsupported(f"{type(self).__name__}.decode is not written")
+
+    def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
+        """Yield the rows of those keys that are there, in any order."""
+        raise Unsupported(f"{type(self).__name__}.fetch is not written")
+
+    def scan(self) -> Iterator[Row]:
+        """Yield all rows."""
+        raise Unsupported(f"{type(self).__name__}.scan is not written")
+
+    def insert(self, row: Row) -> bool:
+        """Create a record; say False, and change nothing, if the key exists."""
+        raise Unsupported(f"{type(self).__name__}.insert is not written")
+
+    def replace(self, row: Row) -> None:
+        """Create or overwrite a record."""
+        raise Unsupported(f"{type(self).__name__}.replace is not written")
+
+    def patch(self, key: str, changes: Changes) -> bool:
+        """Change paths in one atomic step; say whether the record was there."""
+        raise Unsupported(f"{type(self).__name__}.patch is not written")
+
+    def discard(self, key: str) -> bool:
+        """Remove the record under a key; say whether there was one."""
+        raise Unsupported(f"{type(self).__name__}.discard is not written")
+
+    # Hooks: optional; each default is built from those above.
+
+    def fetch_members(self, model: type["Model"], keys: Iterable[str]) -> Iterator[Row]:
+        """Yield the rows of those keys that are there and belong to the model."""
+        codec = model.__pymodels_codec__
+        belongs = matcher(codec.membership)
+        for row in self.fetch(keys):
+            if belongs(row[0], self.decode(row, codec.shape)):
+                yield row
+
+    def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
+        """Create records, all or none of them where there are transactions.
+
+        Gives for each whether it was created; it may stop after the first that
+        was not.
+        """
+        return [self.insert(row) for row in rows]
+
+    def begin(self, depth: int) -> None:
+        """Begin a transaction (depth 0), or a savepoint inside one."""
+        raise Unsupported(f"{self} has no transactions")
+
+    def commit(self, depth: int) -> None:
+        """Make a transaction, or the part since a savepoint, final."""
+
+    def rollback(self, depth: int) -> None:
+        """Undo a transaction, or the part since a savepoint."""
+
+    def create_index(self, index: BoundIndex) -> str:
+        """Make an index if it is not there, unique ones enforced; give its name."""
+        raise Unsupported(f"{self} has no indexes")
+
+    def list_indexes(self) -> list[str]:
+        """Give the names of the indexes that were made."""
+        return []
+
+    def loader(self, model: type[M]) -> Callable[[Row], M]:
+        """Give the function from a row to an instance, the shortest proven way."""
+        return model.__pymodels_codec__.loader(self)
+
+    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+        """Give the function from a key and a new instance to a row."""
+        record_of = model.__pymodels_codec__.new_record
+        return lambda key, instance: self.encode(key, record_of(instance))
+
+    def patched(self, row: Row, changes: Changes) -> Row:
+        """Give a row with changes in it, without asking the database."""
+        return self.encode(row[0], apply(self.decode(row), changes))
+
+    @classmethod
+    def url_settings(cls, url: str) -> dict[str, Any]:
+        """Turn a URL of this backend into named settings."""
+        raise SettingsError(f"{url}: this backend takes no URL, but named settings")
+
+    # Hooks that users call too.
+
+    def clear(self) -> None:
+        """Remove all records."""
+        for key in self:
+            self.discard(key)
+
+    def sync(self) -> None:
+        """Bring what was written to the disk, where that is not done already."""
+
+    def close(self) -> None:
+        """Let go of the database; a second time does nothing.
+
+        Whoever overrides this calls it first and does nothing if it says so by
+        `is_closed`.
+        """
+        self._closed = True
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the storage was closed."""
+        return self._closed
+
+    @property
+    def connection(self) -> Any:
+        """The driver's own handle, for what is not offered here."""
+        return None
+
+    # Users' methods.
+
+    def check_open(self) -> None:
+        """Raise `StorageClosed` after `close`, and in a forked child."""
+        if self._closed:
+            raise StorageClosed(f"{self} was closed; open another by get_storage()")
+        if self._process != os.getpid():
+            raise StorageClosed(
+                f"{self} was opened before this process was forked; "
+                "open one of its own here by get_storage()"
+            )
+
+    def query(self, model: type[M]) -> "BaseQuery[M]":
+        """Give the query of all records of a model; `Model.objects` is the same."""
+        self.check_open()
+        return self.query_class(model, self)
+
+    def get(self, model: type[M], key: str) -> M:
+        """Load the record under a key; `RecordNotFound` if absent, or no such model.
+
+        Raises `InvalidRecord` if it belongs to the model but does not validate.
+        """
+        self.check_open()
+        if is_key(key):
+            for row in self.fetch_members(model, (key,)):
+                return self.loader(model)(row)
+        name = model.__name__
+        if key in self:
+            raise RecordNotFound(f"the record {key!r} in {self} is no {name}")
+        raise RecordNotFound(f"no record {key!r} in {self}; asked for a {name}")
+
+    def get_many(self, model: type[M], keys: Iterable[str]) -> list[M]:
+        """Load several records by key, in the order of the keys.
+
+        Keys that are not there, or are of no record of the model, are left out.
+        """
+        self.check_open()
+        wanted = [key for key in keys if is_key(key)]
+        load = self.loader(model)
+        found: dict[str, Row] = {}
+        unique = iter(dict.fromkeys(wanted))
+        while batch := list(islice(unique, BATCH)):
+            found.update((row[0], row) for row in self.fetch_members(model, batch))
+        return [load(found[key]) for key in wanted if key in found]
+
+    def save_many(self, instances: Iterable["Model"]) -> list[str]:
+        """Save many instances, new ones in batches; give their keys in order.
+
+        Each batch of 2,000 is written whole or not at all, where the backend has
+        transactions; within `transaction()`, all of them are. A failure after
+        some batches is a `WriteInterrupted` that says how many were done.
+        """
+        self.check_open()
+        keys: list[str] = []
+        source = iter(instances)
+        while batch := list(islice(source, BATCH)):
+            try:
+                keys += self._save_batch(batch)
+            except Exception as error:
+                if not keys:
+                    raise
+                raise WriteInterrupted(
+                    f"{len(keys)} instances were saved, then: {error}", len(keys)
+                ) from error
+        return keys
+
+    def _save_batch(self, batch: list["Model"]) -> list[str]:
+        keys: list[str] = []
+        fresh: list[tuple[Row, Model]] = []
+        known: list[Model] = []
+        dumpers: dict[type, Callable[[str, Model], Row]] = {}
+        for instance in batch:
+            model = type(instance)
+            if model not in dumpers:
+                dumpers[model] = self.dumper(model)
+            if instance.key is not None and instance.storage is self:
+                known.append(instance)
+                keys.append(instance.key)
+                continue
+            model.__pymodels_codec__.save_references(instance, self)
+            key = new_key()
+            keys.append(key)
+            fresh.append((dumpers[model](key, instance), instance))
+        done = self.insert_many([row for row, _ in fresh])
+        if not all(done):
+            raise DuplicateKey("a value that must be unique, or a key, is taken")
+        for row, instance in fresh:
+            type(instance).__pymodels_codec__.attach(instance, row, self)
+        for instance in known:
+            instance.save()
+        return keys
+
+    def create(self, instance: "Model", key: str | None, *, replace: bool) -> str:
+        """Write a new instance whole; what `Model.save` calls. Gives its key."""
+        self.check_open()
+        codec = type(instance).__pymodels_codec__
+        chosen = new_key() if key is None else check_key(key)
+        codec.save_references(instance, self)
+        row = self.dumper(type(instance))(chosen, instance)
+        if replace:
+            self.replace(row)
+        elif not self.insert(row):
+            raise DuplicateKey(
+                f"there is a record {chosen!r} in {self} already; "
+                "save(..., replace=True) overwrites it"
+            )
+        codec.attach(instance, row, self)
+        return chosen
+
+    def create_record(self, record: Record, key: str | None) -> str:
+        """Write a whole canonical record under a new key, or the one given."""
+        self.check_open()
+        chosen = new_key() if key is None else check_key(key)
+        if not self.insert(self.encode(chosen, record)):
+            raise DuplicateKey(f"there is a record {chosen!r} in {self} already")
+        return chosen
+
+    def change(self, key: str, changes: Changes) -> None:
+        """Write changes to one record; `RecordNotFound` if it is gone."""
+        self.check_open()
+        if not self.patch(key, changes):
+            raise RecordNotFound(f"the record {key!r} is gone from {self}")
+
+    def delete(self, key: str) -> None:
+        """Remove the record under a key; `RecordNotFound` if there is none."""
+        self.check_open()
+        if not (is_key(key) and self.discard(key)):
+            raise RecordNotFound(f"no record {key!r} in {self}")
+
+    def ensure_indexes(self, *models: type["Model"]) -> list[str]:
+        """Make the indexes that the models ask for; safe to repeat.
+
+        Gives the names of all of them.
+        """
+        self.check_open()
+        return [
+            self.create_index(index)
+            for model in models
+            for index in model.__pymodels_codec__.indexes
+        ]
+
+    @contextmanager
+    def transaction(self) -> Iterator[Self]:
+        """Make what is written inside all or nothing, for this thread.
+
+        One inside another is a savepoint. Raises `Unsupported` where the backend
+        has none.
+        """
+        self.check_open()
+        depth = self.transaction_depth
+        self.begin(depth)
+        self._local.depth = depth + 1
+        try:
+            yield self
+        except BaseException:
+            self._local.depth = depth
+            self.rollback(depth)
+            raise
+        self._local.depth = depth
+        self.commit(depth)
+
+    @contextmanager
+    def being_saved(self, instance: object) -> Iterator[set[int]]:
+        """Note, for this thread, which instances are in the middle of a save."""
+        saving: set[int] = vars(self._local).setdefault("saving", set())
+        saving.add(id(instance))
+        try:
+            yield saving
+        finally:
+            saving.discard(id(instance))
+
+    @property
+    def transaction_depth(self) -> int:
+        """How many transactions this thread is in, one inside the other."""
+        return getattr(self._local, "depth", 0)
+
+    # A mapping of keys to plain records.
+
+    def __getitem__(self, key: str) -> Record:
+        self.check_open()
+        if is_key(key):
+            for row in self.fetch((key,)):
+                return self.decode(row)
+        raise RecordNotFound(f"no record {key!r} in {self}")
+
+    def __setitem__(self, key: str, record: Mapping[str, Any]) -> None:
+        self.check_open()
+        if not isinstance(record, Mapping):
+            raise TypeError(f"a record is a mapping, not {type(record).__name__}")
+        self.replace(self.encode(check_key(key), canonical(dict(record), "record")))
+
+    def __delitem__(self, key: str) -> None:
+        self.delete(key)
+
+    def __contains__(self, key: object) -> bool:
+        self.check_open()
+        return is_key(key) and any(True for _ in self.fetch((str(key),)))
+
+    def __len__(self) -> int:
+        self.check_open()
+        return sum(1 for _ in self.scan())
+
+    def __iter__(self) -> Iterator[str]:
+        self.check_open()
+        return (row[0] for row in self.scan())
+
+    def records(self) -> Iterator[tuple[str, Record]]:
+        """Iterate over pairs of key and plain record, in no promised order."""
+        self.check_open()
+        return ((row[0], self.decode(row)) for row in self.scan())
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __enter__(self) -> Self:
+        self.check_open()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
