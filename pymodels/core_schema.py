@@ -86,7 +86,7 @@ def _copied(
 
 
 def _microseconds(schema: Schema) -> Schema:
-    moved = {
+    moved: Schema = {
         key: schema.pop(key) for key in ("ref", "serialization") if key in schema
     }
     function = {"type": "no-info", "function": _duration}

@@ -96,10 +96,10 @@ def value_test(node: p.Comparison) -> Callable[[Any], bool]:
             return lambda value: less(wanted, value) or _tied(value, wanted)
         case p.Contains():
             return _contains(node)
-        case p.StartsWith(_, wanted, caseless=caseless):
-            return _on_text(lambda text: text.startswith(wanted), caseless=caseless)
-        case p.EndsWith(_, wanted, caseless=caseless):
-            return _on_text(lambda text: text.endswith(wanted), caseless=caseless)
+        case p.StartsWith(_, start, caseless=caseless):
+            return _on_text(lambda text: text.startswith(start), caseless=caseless)
+        case p.EndsWith(_, end, caseless=caseless):
+            return _on_text(lambda text: text.endswith(end), caseless=caseless)
         case p.Matches(_, pattern, caseless=caseless):
             search = compiled(pattern, caseless).search
             return _on_text(lambda text: search(text) is not None)

@@ -23,6 +23,7 @@ class Expression:
     """
 
     __slots__ = ("_path",)
+    _path: Path
 
     def __init__(self, path: Path) -> None:
         object.__setattr__(self, "_path", path)

@@ -195,12 +195,9 @@ class _Reader:
         self.known[cls] = shape
         names = self.names_of(cls)
         fields = inner["fields"]
-        pairs = (
-            fields.items()
-            if isinstance(fields, dict)
-            else ((f["name"], f) for f in fields)
-        )
-        for name, field in pairs:
+        if isinstance(fields, list):
+            fields = {field["name"]: field for field in fields}
+        for name, field in fields.items():
             found = self.shape(field["schema"], f"{where}.{name}")
             required = not _has_default(field["schema"])
             members[name] = Member(names.get(name, name), found, required)

@@ -4,18 +4,18 @@ There is one to a model class, made when it is first needed. Loading means the
 record, then pydantic's validation of it (law 14).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 from pydantic_core import SchemaSerializer, SchemaValidator
 
-from pymodels import references
+from pymodels import references, updates
 from pymodels.binding import parse_order
 from pymodels.canonical import canonical
 from pymodels.changes import Changes, apply
-from pymodels.core_schema import definitions_of, model_node, storage_schema, unwrapped
+from pymodels.core_schema import definitions_of, model_node, storage_schema
 from pymodels.errors import (
     DefinitionError,
     EncodeError,
@@ -29,13 +29,14 @@ from pymodels.indexes import BoundIndex, Index
 from pymodels.json_loading import JsonLoading
 from pymodels.membership import equality_conditions, membership, merged_options
 from pymodels.plan import Row
-from pymodels.predicates import Predicate, comparisons, spelled, terms_of
+from pymodels.predicates import Predicate, spelled, terms_of
 from pymodels.shapes import Shape
 from pymodels.values import Path, Record, read
 
 if TYPE_CHECKING:
     from pymodels.model import Model
     from pymodels.storage import BaseStorage
+
 
 class ModelCodec:
     """Shape, membership, validator and serializer of one model."""
@@ -50,7 +51,7 @@ class ModelCodec:
         self.model = model
         self.set_row, self.set_storage = set_row, set_storage
         self.options = merged_options(model)
-        schema = model.__pydantic_core_schema__
+        schema: Any = model.__pydantic_core_schema__
         definitions = definitions_of(schema)
         self.fields: dict[str, Any] = model_node(schema, definitions)["fields"]
         self.names: dict[str, str] = self.options["names"]
@@ -122,9 +123,7 @@ class ModelCodec:
                 "nor a tuple of names, nor an Index"
             )
         orders = tuple(parse_order(self.shape, name) for name in declared.names)
-        return BoundIndex(
-            orders, declared.unique, self.membership, self.model.__name__
-        )
+        return BoundIndex(orders, declared.unique, self.membership, self.model.__name__)
 
     # From records to instances.
 
@@ -231,58 +230,20 @@ class ModelCodec:
         for name in self.reference_fields:
             value = vars(instance).get(name)
             if hasattr(type(value), "__pymodels_codec__"):
-                vars(instance)[name] = self.field_validator((name,)).validate_python(
-                    value
-                )
+                validator = updates.field_validator(self, (name,))
+                vars(instance)[name] = validator.validate_python(value)
 
     # Updates by query.
 
-    def field_node(self, path: Path) -> tuple[Any, dict[str, Any]] | None:
-        """Find the core schema of a path of field names."""
-        definitions = definitions_of(self.schema)
-        node: Any = self.schema
-        for name in path:
-            fields = model_fields(node, definitions)
-            if fields is None or name not in fields:
-                return None
-            node = fields[name]["schema"]
-        return without_default(node), definitions
+    def changes_to(self, values: Mapping[str, Any], storage: "BaseStorage") -> Changes:
+        """Give the changes that set fields, or nested paths, in any record."""
+        return updates.changes_to(self, values, storage)
 
-    def field_validator(self, path: Path) -> SchemaValidator:
-        """Make the validator of one field, with its own validators."""
-        found = self.field_node(path)
-        assert found, f"{path} is a declared field"
-        return SchemaValidator(closed(*found), _use_prebuilt=False)
-
-    def encode_field(self, path: Path, value: Any, storage: "BaseStorage") -> Any:
+    def encode_field(
+        self, path: Path, value: Any, storage: "BaseStorage | None"
+    ) -> Any:
         """Validate one new value and give what is stored for it."""
-        found = self.field_node(path)
-        where = f"{self.model.__name__}.{spelled(path)}"
-        if found is None:
-            return canonical(value, where)
-        whole = closed(*found)
-        value = SchemaValidator(whole, _use_prebuilt=False).validate_python(value)
-        for reference in references.references_in(value):
-            if reference._instance is not None and reference.key is None:
-                reference._instance.save(storage)
-        try:
-            dumped = SchemaSerializer(whole, _use_prebuilt=False).to_python(
-                value, by_alias=True, round_trip=True, warnings=False
-            )
-        except (ValueError, TypeError, AttributeError) as error:
-            raise EncodeError(f"{where}: {error}") from error
-        return canonical(dumped, where)
-
-    def allows(self, changes: Changes) -> bool:
-        """Say whether changes by themselves leave every record a member."""
-        record = apply({}, changes)
-        for term in terms_of(self.membership):
-            paths = [node.path for node in comparisons(term)]
-            if all(_is_set(path, changes) for path in paths) and not matcher(term)(
-                "", record
-            ):
-                return False
-        return True
+        return updates.encode_field(self, path, value, storage)
 
     # References.
 
@@ -301,10 +262,6 @@ class ModelCodec:
     def prefetch(self, batch: list[Any], name: str, storage: "BaseStorage") -> None:
         """Load what a batch of instances refers to."""
         references.prefetch(batch, tuple(name.split("__")), storage)
-
-
-def _is_set(path: Path, changes: Changes) -> bool:
-    return any(path[: len(done)] == done for done in changes.sets)
 
 
 def names_of(cls: type) -> dict[str, str]:
@@ -326,28 +283,3 @@ def refers(shape: Shape, seen: frozenset[int] = frozenset()) -> bool:
     below = [*(member.shape for member in shape.members.values())]
     below += [one for one in (shape.items, shape.rest) if one is not None]
     return any(refers(one, seen) for one in below)
-
-
-def model_fields(node: Any, definitions: dict[str, Any]) -> dict[str, Any] | None:
-    """Give the fields of a nested model's schema, None if it is no model."""
-    node = unwrapped(node, definitions)
-    if node["type"] not in {"model", "dataclass"}:
-        return None
-    inner = unwrapped(node["schema"], definitions)
-    fields = inner.get("fields")
-    if isinstance(fields, list):
-        return {field["name"]: field for field in fields}
-    return fields if isinstance(fields, dict) else None
-
-
-def without_default(node: Any) -> Any:
-    """Give a field's schema without its default: a value is given here."""
-    return node["schema"] if node["type"] == "default" else node
-
-
-def closed(node: Any, definitions: dict[str, Any]) -> Any:
-    """Give a schema together with all that it may refer to."""
-    found = [one for one in definitions.values() if one is not node]
-    if not found:
-        return node
-    return {"type": "definitions", "schema": node, "definitions": found}

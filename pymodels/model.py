@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pymodels.query import BaseQuery
     from pymodels.storage import BaseStorage
 
+I = TypeVar("I", bound="Model")  # noqa: E741  # an instance
 O = TypeVar("O", bound="Model")  # noqa: E741  # the other model of convert_to
 
 OURS = frozenset(
@@ -110,9 +111,13 @@ def _conditions_on(
 ) -> list[tuple[str, Any]]:
     try:
         found = equality_conditions(conditions, Shape(rest=ANYTHING))
-    except Exception:  # noqa: BLE001  # told better when the class is complete
+    except Exception:  # told better when the class is complete
         return []
-    return [(path[0], value) for path, value in found.items() if path[0] in names and len(path) == 1]
+    return [
+        (path[0], value)
+        for path, value in found.items()
+        if path[0] in names and len(path) == 1
+    ]
 
 
 class Model(BaseModel, metaclass=ModelMeta):
@@ -246,7 +251,9 @@ class Model(BaseModel, metaclass=ModelMeta):
         row, where = _row_of(self), self.storage
         codec = model.__pymodels_codec__
         record = whole_record(self, row, where)
-        known = {name: value for name, value in overrides.items() if name in codec.fields}
+        known = {
+            name: value for name, value in overrides.items() if name in codec.fields
+        }
         if unknown := overrides.keys() - known.keys():
             raise TypeError(
                 f"{model.__name__} has no field {', '.join(sorted(unknown))}; it has "
@@ -340,18 +347,18 @@ def _row_of(instance: Model) -> Row | None:
     return row
 
 
-def _storage_of(instance: Model) -> Any:
+def _storage_of(instance: Model) -> "BaseStorage | type[BaseStorage] | None":
     try:
-        return _get_storage(instance)
+        found: BaseStorage | type[BaseStorage] = _get_storage(instance)
     except AttributeError:
         return None
+    return found
 
 
-def _carried(source: Model, target: Any) -> Any:
+def _carried(source: Model, target: I) -> I:
     row, where = _row_of(source), _storage_of(source)
     if row is not None:
         set_row(target, row)
     if where is not None:
         set_storage(target, where)
     return target
-

@@ -5,11 +5,13 @@ is left over. Nothing is cut before it is filtered: order, slice and count are
 pushed only when no residual is left (`docs/architecture.md`).
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from pymodels.errors import ResidualForbidden, ResidualWarning
 from pymodels.evaluate import matcher
 from pymodels.predicates import EVERYTHING, Everything, Predicate, every, terms_of
 from pymodels.predicates import spelled as spelled_path
@@ -40,6 +42,14 @@ class Spec:
     order: tuple[Order, ...] = ()
     start: int = 0
     stop: int | None = None
+
+    def __str__(self) -> str:
+        order = ", ".join(map(str, self.order))
+        text = f"{self.predicate}" + (f", ordered by {order}" if order else "")
+        if not self.is_sliced:
+            return text
+        stop = "the end" if self.stop is None else self.stop
+        return f"{text}, records {self.start} to {stop}"
 
     @property
     def is_sliced(self) -> bool:
@@ -106,30 +116,14 @@ class Plan:
 
     def __str__(self) -> str:
         pushed = self.pushed
-        lines = ["in the database: " + _said(Spec(pushed.predicate, pushed.order))]
-        lines[0] += _sliced(pushed.start, pushed.stop)
+        asked = Spec(pushed.predicate, pushed.order, pushed.start, pushed.stop)
+        left = "nothing" if self.is_pushed else self.residual
+        lines = [f"in the database: {asked}"]
         lines += [f"    {line}" for line in self.native.splitlines()]
-        if self.is_pushed:
-            lines.append("afterwards, here: nothing")
-        else:
-            left = self.residual
-            lines.append(
-                "afterwards, here: " + _said(left) + _sliced(left.start, left.stop)
-            )
+        lines.append(f"afterwards, here: {left}")
         if self.note:
             lines.append(self.note)
         return "\n".join(lines)
-
-
-def _said(spec: Spec) -> str:
-    order = ", ".join(map(str, spec.order))
-    return f"{spec.predicate}" + (f", ordered by {order}" if order else "")
-
-
-def _sliced(start: int, stop: int | None) -> str:
-    if not start and stop is None:
-        return ""
-    return f", records {start} to {'the end' if stop is None else stop}"
 
 
 def make_plan(
@@ -155,6 +149,14 @@ def make_plan(
     return Plan(replace(pushed, order=order, start=spec.start, stop=spec.stop), Spec())
 
 
+def object_to_residual(plan: Plan, what: str, *, forbid: bool) -> None:
+    """Warn that a query runs here in part, or refuse it, as the storage is set."""
+    message = f"part of the query of {what} runs in Python:\n{plan}"
+    if forbid:
+        raise ResidualForbidden(message)
+    warnings.warn(message, ResidualWarning, stacklevel=5)
+
+
 def finish(
     residual: Spec, rows: Iterable[Row], decode: Callable[[Row], Record]
 ) -> Iterator[Row]:
@@ -175,9 +177,7 @@ def _ordered(
 ) -> Iterator[Row]:
     """Sort rows as the law says; nothing is read before the first is asked for."""
     if all(order.path == KEY for order in orders):
-        yield from sorted(
-            rows, key=lambda row: row[0], reverse=orders[0].descending
-        )
+        yield from sorted(rows, key=lambda row: row[0], reverse=orders[0].descending)
         return
     keyed = []
     for row in rows:

@@ -70,10 +70,7 @@ def _checked(other: object) -> Predicate:
     raise TypeError(f"a condition joins with a condition, not with {other!r}")
 
 
-_node = dataclass(frozen=True, slots=True, eq=False, repr=False)
-
-
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Everything(Predicate):
     """True of every record."""
 
@@ -81,7 +78,7 @@ class Everything(Predicate):
         return "everything"
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class And(Predicate):
     """True where all terms are."""
 
@@ -91,7 +88,7 @@ class And(Predicate):
         return "(" + " & ".join(map(str, self.terms)) + ")"
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Or(Predicate):
     """True where at least one term is."""
 
@@ -101,7 +98,7 @@ class Or(Predicate):
         return "(" + " | ".join(map(str, self.terms)) + ")"
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Not(Predicate):
     """True exactly where the term is not."""
 
@@ -116,9 +113,7 @@ class Comparison(Predicate):
     """Anything that looks at one path; ``declared`` is its shape, if it has one."""
 
     path: Path
-    declared: Shape | None = field(
-        default=None, kw_only=True, compare=False
-    )
+    declared: Shape | None = field(default=None, kw_only=True, compare=False)
 
     def __str__(self) -> str:
         asked = ", ".join(
@@ -130,7 +125,7 @@ class Comparison(Predicate):
         return f"{spelled(self.path)} {type(self).__name__}({asked}){folded}"
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Equal(Comparison):
     """Equal by value within one kind; None also where nothing is there."""
 
@@ -138,42 +133,42 @@ class Equal(Comparison):
     caseless: bool = False
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Less(Comparison):
     """Before the value, within one kind."""
 
     value: Any
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class LessOrEqual(Comparison):
     """Before the value or equal to it, within one ordered kind."""
 
     value: Any
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Greater(Comparison):
     """After the value, within one kind."""
 
     value: Any
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class GreaterOrEqual(Comparison):
     """After the value or equal to it, within one ordered kind."""
 
     value: Any
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class In(Comparison):
     """Equal to one of the values."""
 
     values: tuple[Any, ...]
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Contains(Comparison):
     """A string with the value in it, or a list with an equal element.
 
@@ -186,7 +181,7 @@ class Contains(Comparison):
     caseless: bool = False
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class StartsWith(Comparison):
     """A string that begins with the value."""
 
@@ -194,7 +189,7 @@ class StartsWith(Comparison):
     caseless: bool = False
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class EndsWith(Comparison):
     """A string that ends with the value."""
 
@@ -202,7 +197,7 @@ class EndsWith(Comparison):
     caseless: bool = False
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Matches(Comparison):
     """A string in which `re.search` finds the pattern."""
 
@@ -210,15 +205,15 @@ class Matches(Comparison):
     caseless: bool = False
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Words(Comparison):
-    """A string whose words include those given: ``all``, ``any``, or as a ``phrase``."""
+    """A string with the words given: ``all``, ``any``, or as a ``phrase``."""
 
     words: tuple[str, ...]
     mode: str = "all"
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class DatePart(Comparison):
     """A date or datetime whose ``year``, ``month`` or ``day`` is the value."""
 
@@ -226,12 +221,12 @@ class DatePart(Comparison):
     value: int
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Exists(Comparison):
     """Present and not None."""
 
 
-@_node
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class HasKind(Comparison):
     """Present, with one of the kinds; what is missing has no kind, not even none.
 

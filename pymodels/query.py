@@ -4,9 +4,9 @@ Building a query touches no database; asking does. What users meet is written
 once, here; a backend's `Query` adds the hooks that let its database do the work.
 """
 
-import warnings
 from collections.abc import Callable, Iterator
 from copy import copy
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overload
 
@@ -16,15 +16,22 @@ from pymodels.changes import Changes
 from pymodels.errors import (
     InvalidRecord,
     MultipleFound,
-    NotInModel,
     QueryError,
     RecordNotFound,
-    ResidualForbidden,
-    ResidualWarning,
     WriteInterrupted,
 )
 from pymodels.expressions import Descending, Expression
-from pymodels.plan import Native, Order, Plan, Pushed, Row, Spec, finish, make_plan
+from pymodels.plan import (
+    Native,
+    Order,
+    Plan,
+    Pushed,
+    Row,
+    Spec,
+    finish,
+    make_plan,
+    object_to_residual,
+)
 from pymodels.slices import sliced
 from pymodels.values import KEY, Kind, Path, Record, kind_of, read, sort_key
 
@@ -162,11 +169,11 @@ class BaseQuery(Generic[M]):
     @overload
     def __getitem__(self, at: slice) -> Self: ...
     def __getitem__(self, at: int | slice) -> M | Self:
-        if isinstance(at, slice):
-            start, stop = sliced(self._start, self._stop, at)
-            return self._with(_start=start, _stop=stop)
         start, stop = sliced(self._start, self._stop, at)
-        for instance in self._with(_start=start, _stop=stop):
+        part = self._with(_start=start, _stop=stop)
+        if isinstance(at, slice):
+            return part
+        for instance in part:
             return instance
         raise IndexError(f"the query has no record {at}")
 
@@ -202,43 +209,28 @@ class BaseQuery(Generic[M]):
 
     def plan(self) -> Plan:
         """Show what the database does and what is done here; print it."""
-        spec = self.spec
-        plan = make_plan(spec, self.compile, self.can_sort)
-        native = self.describe(plan.pushed)
-        note = "each record is loaded, invalid ones are skipped"
-        return Plan(
-            plan.pushed, plan.residual, native, note if self._skips_invalid else ""
-        )
+        plan = make_plan(self.spec, self.compile, self.can_sort)
+        skips = "each record is loaded, invalid ones are skipped"
+        note = skips if self._skips_invalid else ""
+        return replace(plan, native=self.describe(plan.pushed), note=note)
 
     def _planned(self, spec: Spec | None = None) -> Plan:
         self.storage.check_open()
         plan = make_plan(spec or self.spec, self.compile, self.can_sort)
         if self.storage.residual != "allow" and not plan.is_pushed:
-            self._object_to(plan)
+            what = f"{self.model.__name__} in {self.storage}"
+            object_to_residual(plan, what, forbid=self.storage.residual == "forbid")
         return plan
-
-    def _object_to(self, plan: Plan) -> None:
-        message = (
-            f"part of the query of {self.model.__name__} in {self.storage} runs in "
-            f"Python:\n{plan}"
-        )
-        if self.storage.residual == "forbid":
-            raise ResidualForbidden(message)
-        warnings.warn(message, ResidualWarning, stacklevel=4)
 
     def _decode(self, row: Row) -> Record:
         return self.storage.decode(row, self.model.__pymodels_codec__.shape)
 
     def _rows(self) -> Iterator[Row]:
-        if self._skips_invalid:
-            return self._valid_rows()
-        return self._run(self._planned())
+        return self._valid_rows() if self._skips_invalid else self._run(self._planned())
 
     def _run(self, plan: Plan) -> Iterator[Row]:
         rows = self.run(plan.pushed)
-        return (
-            rows if plan.is_pushed else finish(plan.residual, rows, self._decode)
-        )
+        return rows if plan.is_pushed else finish(plan.residual, rows, self._decode)
 
     def _valid_rows(self) -> Iterator[Row]:
         """Slice after the invalid ones are gone, in the order a slice has."""
@@ -258,8 +250,8 @@ class BaseQuery(Generic[M]):
 
     def __iter__(self) -> Iterator[M]:
         self.storage.check_open()
-        instances = map(self.storage.loader(self.model), self._rows())
-        return self._with_references(instances) if self._prefetched else instances
+        found = map(self.storage.loader(self.model), self._rows())
+        return self._with_references(found) if self._prefetched else found
 
     def _with_references(self, instances: Iterator[M]) -> Iterator[M]:
         codec = self.model.__pymodels_codec__
@@ -289,7 +281,7 @@ class BaseQuery(Generic[M]):
         return any(True for _ in self[:1]._rows())
 
     def first(self) -> M | None:
-        """Give the first instance in the query's order (the key's, without), or None."""
+        """Give the first instance in the query's order, else the key's; or None."""
         return next(iter(self[:1]), None)
 
     def one(self) -> M:
@@ -316,10 +308,11 @@ class BaseQuery(Generic[M]):
     def values(self, name: str | Expression) -> list[Any]:
         """Give the distinct values of a field, None left out, in the law's order."""
         _, path, _ = parse_path(self.model.__pymodels_codec__.shape, name)
-        found: dict[Any, Any] = {}
-        for value in self._values_at(path):
-            if value is not None and kind_of(value) is not Kind.OTHER:
-                found.setdefault(sort_key(value), value)
+        found = {
+            sort_key(value): value
+            for value in self._values_at(path)
+            if kind_of(value) not in {Kind.NONE, Kind.OTHER}
+        }
         return [found[place] for place in sorted(found)]
 
     def _values_at(self, path: Path) -> Iterator[Any]:
@@ -348,7 +341,8 @@ class BaseQuery(Generic[M]):
         """Remove the records; say how many there were."""
         if not self._skips_invalid:
             plan = self._planned()
-            if plan.is_pushed and (done := self.discard_pushed(plan.pushed)) is not None:
+            done = self.discard_pushed(plan.pushed) if plan.is_pushed else None
+            if done is not None:
                 return done
         return self._each("deleted", self.storage.discard)
 
@@ -359,28 +353,14 @@ class BaseQuery(Generic[M]):
         `ValidationError`, `UnknownField`, and `NotInModel` if the new values by
         themselves would break membership; nothing is written then.
         """
-        codec = self.model.__pymodels_codec__
-        sets: dict[Path, Any] = {}
-        for name, value in values.items():
-            path, stored, declared = parse_path(codec.shape, name)
-            if path == KEY or declared is None:
-                raise QueryError(f"update: {name!r} cannot be set by a query")
-            sets[stored] = codec.encode_field(path, value, self.storage)
-        _refuse_overlap(sets)
-        if not sets:
+        changes = self.model.__pymodels_codec__.changes_to(values, self.storage)
+        if not changes:
             return self.count()
-        changes = Changes(sets, shape=codec.shape)
-        if not codec.allows(changes):
-            raise NotInModel(
-                f"update({', '.join(values)}) would take records out of "
-                f"{self.model.__name__}: {codec.membership}"
-            )
         if not self._skips_invalid:
             plan = self._planned()
-            if plan.is_pushed:
-                done = self.patch_pushed(plan.pushed, changes)
-                if done is not None:
-                    return done
+            done = self.patch_pushed(plan.pushed, changes) if plan.is_pushed else None
+            if done is not None:
+                return done
         return self._each("updated", lambda key: self.storage.patch(key, changes))
 
     def _each(self, what: str, write: Callable[[str], bool]) -> int:
@@ -407,12 +387,7 @@ class BaseQuery(Generic[M]):
 
     def __str__(self) -> str:
         spec = Spec(self._asked, self._order, self._start, self._stop)
-        order = ", ".join(map(str, spec.order))
-        text = f"{self.model.__name__} in {self.storage} where {spec.predicate}"
-        text += f" by {order}" if order else ""
-        if spec.is_sliced:
-            text += f"[{spec.start}:{'' if spec.stop is None else spec.stop}]"
-        return text
+        return f"{self.model.__name__} in {self.storage} where {spec}"
 
     def __repr__(self) -> str:
         """Show at most 20 instances; an error is shown, never raised."""
@@ -423,12 +398,3 @@ class BaseQuery(Generic[M]):
         if len(found) > SHOWN:
             found[SHOWN] = "..."
         return "[" + ", ".join(found) + "]"
-
-
-def _refuse_overlap(sets: dict[Path, Any]) -> None:
-    for one in sets:
-        for other in sets:
-            if one != other and other[: len(one)] == one:
-                raise QueryError(
-                    f"update: {p.spelled(one)} holds {p.spelled(other)}; set one of them"
-                )

@@ -35,6 +35,7 @@ class Reference(Generic[M]):
         self._storage: BaseStorage | None = None
         self._instance: M | None = None
         self._holder = ""
+        self._key = ""
         if isinstance(target, Reference):
             self._key = target._key
             self._storage, self._instance = target._storage, target._instance
@@ -48,7 +49,9 @@ class Reference(Generic[M]):
     if TYPE_CHECKING:
         # To a checker the field is a reference that takes instances and keys.
         def __get__(self, instance: object, owner: type | None = None) -> Self: ...
-        def __set__(self, instance: object, value: "M | str | Reference[M]") -> None: ...
+        def __set__(
+            self, instance: object, value: "M | str | Reference[M]"
+        ) -> None: ...
 
     @property
     def key(self) -> str | None:
@@ -180,14 +183,15 @@ def _model_getter(target: Any) -> "Callable[[], type[Model] | None]":
     def find() -> "type[Model] | None":
         if not isinstance(name, str):
             return None
-        from pymodels.model import Model  # noqa: PLC0415  # up: only once it exists
+        from pymodels.model import Model  # up: only once it exists
 
         return _by_name(Model, name)
 
     return find
 
 
-def _by_name(model: type, name: str) -> Any:
+def _by_name(model: "type[Model]", name: str) -> "type[Model] | None":
+    child: type[Model]
     for child in model.__subclasses__():
         if child.__name__ == name:
             return child
@@ -258,7 +262,8 @@ def prefetch(
                 of_model = waiting.setdefault(reference.model, {})
                 of_model.setdefault(reference._key, []).append(reference)
     for model, by_key in waiting.items():
-        found = {one.key: one for one in storage.get_many(model, by_key)}
+        loaded: list[Model] = storage.get_many(model, by_key)
+        found = {one.key: one for one in loaded}
         for key, references in by_key.items():
             for reference in references:
                 if key not in found:

@@ -35,7 +35,9 @@ def find_changes(instance: "Model", row: Row, storage: "BaseStorage") -> Changes
     present = old.model_fields_set
     if len(present) < len(codec.fields):
         given = instance.model_fields_set
-        names |= {name for name in codec.fields if name in given and name not in present}
+        names |= {
+            name for name in codec.fields if name in given and name not in present
+        }
     if codec.keeps_extra:
         return _whole(instance, old, codec)
     if not names:
@@ -46,7 +48,9 @@ def find_changes(instance: "Model", row: Row, storage: "BaseStorage") -> Changes
     for name in stored:
         # What the store lacks is written, even where it equals the default.
         before.pop(name, None)
-    return between(before, after, codec.shape, _replaced(vars(old), vars(instance), codec))
+    return between(
+        before, after, codec.shape, _replaced(vars(old), vars(instance), codec)
+    )
 
 
 def _differing(new: dict[str, Any], old: dict[str, Any]) -> set[str]:
@@ -73,12 +77,12 @@ def _whole(instance: "Model", old: "Model", codec: "ModelCodec") -> Changes:
         was = before.pop(name, None)
         if name not in given and name in after and after[name] == was:
             del after[name]
-    return between(before, after, codec.shape, _replaced(vars(old), vars(instance), codec))
+    return between(
+        before, after, codec.shape, _replaced(vars(old), vars(instance), codec)
+    )
 
 
-def _against_record(
-    instance: "Model", codec: "ModelCodec", record: Record
-) -> Changes:
+def _against_record(instance: "Model", codec: "ModelCodec", record: Record) -> Changes:
     after = codec.record_of(instance)
     before = {name: value for name, value in record.items() if name in after}
     return between(before, after, codec.shape)
@@ -130,4 +134,3 @@ def whole_record(
         return codec.record_of(instance)
     changes = find_changes(instance, row, storage)
     return apply(storage.decode(row, codec.shape), changes)
-

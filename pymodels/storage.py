@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
+from pymodels.batches import save_batch
 from pymodels.canonical import canonical
 from pymodels.changes import Changes, apply
 from pymodels.errors import (
@@ -239,39 +240,13 @@ class BaseStorage:
         source = iter(instances)
         while batch := list(islice(source, BATCH)):
             try:
-                keys += self._save_batch(batch)
+                keys += save_batch(self, batch)
             except Exception as error:
                 if not keys:
                     raise
                 raise WriteInterrupted(
                     f"{len(keys)} instances were saved, then: {error}", len(keys)
                 ) from error
-        return keys
-
-    def _save_batch(self, batch: list["Model"]) -> list[str]:
-        keys: list[str] = []
-        fresh: list[tuple[Row, Model]] = []
-        known: list[Model] = []
-        dumpers: dict[type, Callable[[str, Model], Row]] = {}
-        for instance in batch:
-            model = type(instance)
-            if model not in dumpers:
-                dumpers[model] = self.dumper(model)
-            if instance.key is not None and instance.storage is self:
-                known.append(instance)
-                keys.append(instance.key)
-                continue
-            model.__pymodels_codec__.save_references(instance, self)
-            key = new_key()
-            keys.append(key)
-            fresh.append((dumpers[model](key, instance), instance))
-        done = self.insert_many([row for row, _ in fresh])
-        if not all(done):
-            raise DuplicateKey("a value that must be unique, or a key, is taken")
-        for row, instance in fresh:
-            type(instance).__pymodels_codec__.attach(instance, row, self)
-        for instance in known:
-            instance.save()
         return keys
 
     def create(self, instance: "Model", key: str | None, *, replace: bool) -> str:

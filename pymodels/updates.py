@@ -1,0 +1,134 @@
+"""New values for fields, one by one: validated as their fields, then encoded."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import SchemaSerializer, SchemaValidator
+
+from pymodels import references
+from pymodels.binding import parse_path
+from pymodels.canonical import canonical
+from pymodels.changes import Changes, apply
+from pymodels.core_schema import Schema, definitions_of, unwrapped
+from pymodels.errors import EncodeError, NotInModel, QueryError
+from pymodels.evaluate import matcher
+from pymodels.predicates import comparisons, spelled, terms_of
+from pymodels.values import KEY, Path
+
+if TYPE_CHECKING:
+    from pymodels.loading import ModelCodec
+    from pymodels.storage import BaseStorage
+
+
+def changes_to(
+    codec: "ModelCodec", values: Mapping[str, Any], storage: "BaseStorage"
+) -> Changes:
+    """Give the changes that set fields, or nested paths, in any record.
+
+    Raises pydantic's `ValidationError`, a `QueryError` for what cannot be set,
+    and `NotInModel` if the new values by themselves would break membership.
+    """
+    sets: dict[Path, Any] = {}
+    for name, value in values.items():
+        path, stored, declared = parse_path(codec.shape, name)
+        if path == KEY or declared is None:
+            raise QueryError(f"update: {name!r} cannot be set by a query")
+        sets[stored] = encode_field(codec, path, value, storage)
+    _refuse_overlap(sets)
+    changes = Changes(sets, shape=codec.shape)
+    if not _allows(codec, changes):
+        raise NotInModel(
+            f"update({', '.join(values)}) would take records out of "
+            f"{codec.model.__name__}: {codec.membership}"
+        )
+    return changes
+
+
+def _refuse_overlap(sets: Mapping[Path, Any]) -> None:
+    for one in sets:
+        for other in sets:
+            if one != other and other[: len(one)] == one:
+                raise QueryError(
+                    f"update: {spelled(one)} holds {spelled(other)}; set one of them"
+                )
+
+
+def _allows(codec: "ModelCodec", changes: Changes) -> bool:
+    """Say whether changes by themselves leave every record a member."""
+    record = apply({}, changes)
+    for term in terms_of(codec.membership):
+        paths = [node.path for node in comparisons(term)]
+        if all(_is_set(path, changes) for path in paths) and not matcher(term)(
+            "", record
+        ):
+            return False
+    return True
+
+
+def _is_set(path: Path, changes: Changes) -> bool:
+    return any(path[: len(done)] == done for done in changes.sets)
+
+
+def encode_field(
+    codec: "ModelCodec", path: Path, value: Any, storage: "BaseStorage | None"
+) -> Any:
+    """Validate one new value and give what is stored for it."""
+    where = f"{codec.model.__name__}.{spelled(path)}"
+    found = _field_node(codec, path)
+    if found is None:
+        return canonical(value, where)
+    whole = _closed(*found)
+    value = SchemaValidator(whole, _use_prebuilt=False).validate_python(value)
+    for reference in references.references_in(value):
+        if reference._instance is not None and reference.key is None:
+            reference._instance.save(storage)
+    try:
+        dumped = SchemaSerializer(whole, _use_prebuilt=False).to_python(
+            value, by_alias=True, round_trip=True, warnings=False
+        )
+    except (ValueError, TypeError, AttributeError) as error:
+        raise EncodeError(f"{where}: {error}") from error
+    return canonical(dumped, where)
+
+
+def field_validator(codec: "ModelCodec", path: Path) -> SchemaValidator:
+    """Make the validator of one declared field, with its own validators."""
+    found = _field_node(codec, path)
+    if found is None:
+        raise KeyError(path)
+    return SchemaValidator(_closed(*found), _use_prebuilt=False)
+
+
+def _field_node(
+    codec: "ModelCodec", path: Path
+) -> tuple[Any, dict[str, Schema]] | None:
+    """Find the core schema of a path of field names."""
+    definitions = definitions_of(codec.schema)
+    node: Any = codec.schema
+    for name in path:
+        fields = _model_fields(node, definitions)
+        if fields is None or name not in fields:
+            return None
+        node = fields[name]["schema"]
+    # A field's schema without its default: a value is given here.
+    return node["schema"] if node["type"] == "default" else node, definitions
+
+
+def _model_fields(node: Any, definitions: dict[str, Schema]) -> Schema | None:
+    """Give the fields of a nested model's schema, None if it is no model."""
+    node = unwrapped(node, definitions)
+    if node["type"] not in {"model", "dataclass"}:
+        return None
+    inner = unwrapped(node["schema"], definitions)
+    fields = inner.get("fields")
+    if isinstance(fields, list):
+        return {field["name"]: field for field in fields}
+    return fields if isinstance(fields, dict) else None
+
+
+def _closed(node: Any, definitions: dict[str, Schema]) -> Any:
+    """Give a schema together with all that it may refer to."""
+    found = [one for one in definitions.values() if one is not node]
+    if not found:
+        return node
+    return {"type": "definitions", "schema": node, "definitions": found}
