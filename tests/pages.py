@@ -1,0 +1,138 @@
+"""What the pages say: their examples, links and headings; used by test_docs.py."""
+
+import doctest
+import re
+import sys
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from pymodels import BaseStorage
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+_BLOCK = re.compile(r"^( *)```([^\n]*)\n(.*?)^ *```$", re.M | re.S)
+_HEADING = re.compile(r"^#+ (.+)$", re.M)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One fenced block of Python; ``source`` is the file it is an excerpt of."""
+
+    code: str
+    line: int
+    source: str = ""
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+def examples_of(page: Path) -> list[Example]:
+    """Find the fenced Python of a page, in order."""
+    text = page.read_text("utf-8")
+    found = []
+    for block in _BLOCK.finditer(text):
+        language, _, rest = block[2].partition(" ")
+        if language == "python":
+            line = text.count("\n", 0, block.start(3)) + 1
+            source = rest.removeprefix("from=") if rest.startswith("from=") else ""
+            found.append(Example(textwrap.dedent(block[3]), line, source))
+    return found
+
+
+def prose_of(page: Path) -> str:
+    """Give a page without its fenced blocks."""
+    return _BLOCK.sub("", page.read_text("utf-8"))
+
+
+def headings_of(page: Path) -> list[str]:
+    return _HEADING.findall(prose_of(page))
+
+
+def links_of(page: Path) -> list[str]:
+    """Give the targets of a page's links, but for those that leave the project."""
+    return [to for to in _LINK.findall(prose_of(page)) if "://" not in to]
+
+
+def anchor(heading: str) -> str:
+    """Spell a heading as the link to it is spelled."""
+    kept = re.sub(r"[^\w\- ]", "", heading.lower())
+    return kept.replace(" ", "-")
+
+
+class Runner:
+    """Runs the examples of one page, top to bottom, in one namespace."""
+
+    def __init__(self, page: Path) -> None:
+        self.page = page
+        # A module of its own, so that what is defined there can be pickled.
+        self.module = ModuleType("page_" + re.sub(r"\W", "_", page.stem))
+
+    def run(self) -> None:
+        sys.modules[self.module.__name__] = self.module
+        try:
+            for example in examples_of(self.page):
+                self._run(example)
+        finally:
+            del sys.modules[self.module.__name__]
+            self._close()
+
+    def _run(self, example: Example) -> None:
+        if example.source:
+            written = (ROOT / example.source).read_text("utf-8")
+            excerpt = example.code
+            assert excerpt in textwrap.dedent(written) or _indented_in(
+                excerpt, written
+            ), f"{name_of(self.page)}:{example.line} is not in {example.source}"
+        elif example.code.lstrip().startswith(">>>"):
+            self._run_doctest(example)
+        else:
+            # Blank lines before, so that a traceback tells the line of the page.
+            code = "\n" * (example.line - 1) + example.code
+            exec(compile(code, str(self.page), "exec"), vars(self.module))
+
+    def _run_doctest(self, example: Example) -> None:
+        said: list[str] = []
+        test = doctest.DocTestParser().get_doctest(
+            example.code,
+            vars(self.module),
+            name_of(self.page),
+            str(self.page),
+            example.line - 1,
+        )
+        test.globs = vars(self.module)
+        runner = doctest.DocTestRunner(optionflags=FLAGS)
+        failed, _ = runner.run(test, out=said.append, clear_globs=False)
+        assert not failed, "".join(said)
+
+    def _close(self) -> None:
+        for value in list(vars(self.module).values()):
+            if isinstance(value, BaseStorage):
+                value.close()
+
+
+def _indented_in(excerpt: str, written: str) -> bool:
+    return any(
+        textwrap.indent(excerpt, " " * depth) in written for depth in (4, 8)
+    )
+
+
+def parameters_in(section: str) -> set[str]:
+    """Find the names that a page spells as code."""
+    return set(re.findall(r"`(\w+)`", section))
+
+
+def section_of(page: Path, heading: str) -> str:
+    """Give what stands under one heading of the second level."""
+    parts: dict[str, Any] = {}
+    for part in re.split(r"^## ", page.read_text("utf-8"), flags=re.M)[1:]:
+        title, _, text = part.partition("\n")
+        parts[title] = text
+    return str(parts.get(heading, ""))
