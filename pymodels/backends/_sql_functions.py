@@ -57,7 +57,7 @@ def pm_near(text: Any) -> int | float | None:
     number = _decimal(text)
     if number is None:
         return None
-    if EXACT_INTEGERS <= abs(number) and in_range(number):
+    if abs(number) >= EXACT_INTEGERS and in_range(number):
         return int(number.to_integral_value("ROUND_FLOOR"))
     if number == number.to_integral_value() and in_range(number):
         return int(number)

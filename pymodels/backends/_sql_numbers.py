@@ -30,7 +30,7 @@ def neighbour(value: Number) -> tuple[int | float, int]:
         value = Decimal(value)
     if value == value.to_integral_value() and in_range(value):
         return int(value), 0
-    if EXACT_INTEGERS <= abs(value) and in_range(value):
+    if abs(value) >= EXACT_INTEGERS and in_range(value):
         # Whole numbers may lie between the value and the nearest double.
         whole = int(value)
         return whole, -1 if whole < value else 1

@@ -1,6 +1,6 @@
 """ORDER BY as the law says, where a field's declared type has one kind."""
 
-from pymodels.backends._sql import Columns, is_pushable, place
+from pymodels.backends._sql_terms import Columns, is_pushable, place
 from pymodels.plan import Order
 from pymodels.values import KEY, Kind
 

@@ -8,7 +8,7 @@ says nothing, where one of them has become something else.
 import json
 from typing import Any
 
-from pymodels.backends._sql import Columns, is_pushable, json_path
+from pymodels.backends._sql_terms import Columns, is_pushable, json_path
 from pymodels.changes import Changes
 from pymodels.json_body import marks, read_declared, to_json, value_json
 from pymodels.shapes import ANYTHING
@@ -101,8 +101,10 @@ class Patch:
             wholes = _nested(path, wholes[-1])
         values = [_spelled(whole, is_note) for whole in wholes]
         if not guards:
-            return json_path(path), "json(?)" if values[0] else "", tuple(
-                value for value in values if value
+            return (
+                json_path(path),
+                "json(?)" if values[0] else "",
+                tuple(value for value in values if value),
             )
         where = "CASE"
         chosen = "CASE"
