@@ -1,0 +1,192 @@
+"""A backend over the standard library's dbm: each record as JSON text in a file.
+
+The finished example of docs/write-a-backend.md, which builds it step by step.
+"""
+
+import dbm.dumb
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pymodels import json_body
+from pymodels import predicates as p
+from pymodels.changes import Changes, apply
+from pymodels.errors import SettingsError, StorageError
+from pymodels.plan import Native, Pushed, Row
+from pymodels.query import BaseQuery, M
+from pymodels.shapes import Shape
+from pymodels.storage import BaseStorage
+from pymodels.values import KEY, Record
+
+SEPARATOR = "\n"  # JSON text as we write it holds no line break
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Turn the driver's errors into ours, with the driver's as the cause."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(f"{path}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """A native form: the record stands under one of these keys."""
+
+    keys: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"fetch {sorted(self.keys)}"
+
+
+@dataclass(frozen=True, slots=True)
+class HasText:
+    """A native form: the record's text has this text in it."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f"scan for {self.text}"
+
+
+class Query(BaseQuery[M]):
+    """Fetches by key, and looks for a string before it decodes."""
+
+    storage: "Storage"
+
+    def compile(self, predicate: p.Predicate) -> Native | None:
+        """Take what names a key, or a string; leave the rest."""
+        match predicate:
+            case p.Equal(path=path, value=str(key), caseless=False) if path == KEY:
+                return Native(Keys(frozenset({key})))
+            case p.Equal(path=path, value=str(text), caseless=False) if path != KEY:
+                # A superset: the same text may stand in another field.
+                return Native(HasText(json_body.to_json(text)), exact=False)
+        return None
+
+    def run(self, pushed: Pushed) -> Iterator[Row]:
+        """Fetch where keys are known, else scan; then look for the texts."""
+        keys = [form.keys for form in pushed.natives if isinstance(form, Keys)]
+        texts = [form.text for form in pushed.natives if isinstance(form, HasText)]
+        found = (
+            self.storage.fetch(frozenset.intersection(*keys))
+            if keys
+            else self.storage.scan()
+        )
+        return (row for row in found if all(text in row[1] for text in texts))
+
+    def describe(self, pushed: Pushed) -> str:
+        """Name the forms."""
+        return "\n".join(map(str, pushed.natives)) or "scan"
+
+
+class Storage(BaseStorage):
+    """Records in a file of dbm.dumb, for one process at a time."""
+
+    query_class = Query
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        residual: Literal["allow", "warn", "forbid"] = "allow",
+    ) -> None:
+        """Open the file, made if it is absent; its folder must be there.
+
+        ``path``: the file's name, to which dbm adds endings of its own.
+        ``residual``: see `BaseStorage`.
+        """
+        super().__init__(residual=residual)
+        self.path = path
+        self._lock = threading.RLock()
+        with translated(path):
+            self._file = dbm.dumb.open(path, "c")  # noqa: SIM115  # open until close()
+
+    @classmethod
+    def url_settings(cls, url: str) -> dict[str, Any]:
+        """``shelf:///relative``, ``shelf:////absolute``."""
+        parts = urlsplit(url)
+        if parts.netloc or len(parts.path) < 2:
+            raise SettingsError(f"{url}: a shelf's URL is shelf:///relative")
+        return {"path": unquote(parts.path[1:])}
+
+    def __str__(self) -> str:
+        return f"shelf:///{self.path}"
+
+    # A row is (key, body, kinds); the file holds body and kinds as two lines.
+
+    def encode(self, key: str, record: Record) -> Row:
+        """Write a record as JSON text and its note of kinds."""
+        return (key, *json_body.encode(record))
+
+    def decode(self, row: Row, shape: Shape | None = None) -> Record:
+        """Read a record back."""
+        key, body, kinds = row
+        return json_body.decode(key, body, kinds, shape)
+
+    def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
+        """Yield the rows of those keys that are there."""
+        for key in keys:
+            with self._lock, translated(self.path):
+                found = self._file.get(key.encode())
+            if found is not None:
+                yield (key, *found.decode().split(SEPARATOR))
+
+    def scan(self) -> Iterator[Row]:
+        """Yield all rows."""
+        with self._lock, translated(self.path):
+            keys = [key.decode() for key in self._file]
+        return self.fetch(keys)
+
+    def insert(self, row: Row) -> bool:
+        """Create, unless the key is taken."""
+        with self._lock:
+            if row[0].encode() in self._file:
+                return False
+            self.replace(row)
+            return True
+
+    def replace(self, row: Row) -> None:
+        """Create or overwrite."""
+        key, body, kinds = row
+        with self._lock, translated(self.path):
+            self._file[key.encode()] = f"{body}{SEPARATOR}{kinds}".encode()
+
+    def patch(self, key: str, changes: Changes) -> bool:
+        """Read, change and write while nobody else may."""
+        with self._lock:
+            for row in self.fetch((key,)):
+                record = apply(self.decode(row), changes)
+                self.replace(self.encode(key, record))
+                return True
+        return False
+
+    def discard(self, key: str) -> bool:
+        """Remove."""
+        with self._lock, translated(self.path):
+            if key.encode() not in self._file:
+                return False
+            del self._file[key.encode()]
+            return True
+
+    def sync(self) -> None:
+        """Bring the file's index to the disk."""
+        self.check_open()
+        with self._lock, translated(self.path):
+            self._file.sync()
+
+    def close(self) -> None:
+        """Close the file."""
+        if not self.is_closed:
+            super().close()
+            with translated(self.path):
+                self._file.close()
+
+    @property
+    def connection(self) -> Any:
+        """The dbm file itself: keys and texts as bytes."""
+        return self._file

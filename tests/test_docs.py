@@ -1,0 +1,125 @@
+"""The pages tell the truth: each example runs, nothing that exists is left out."""
+
+import doctest
+import importlib.util
+import inspect
+import pkgutil
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import pymodels
+from pymodels import backends, errors
+from pymodels.lookups import LOOKUPS
+from pymodels.settings import ENVIRONMENT
+
+# The folder is no package, and pytest puts nothing on the path of imports.
+_spec = importlib.util.spec_from_file_location(
+    "pages", Path(__file__).with_name("pages.py")
+)
+pages = sys.modules["pages"] = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(pages)
+
+DOCS = pages.DOCS
+BACKENDS = [
+    module.name
+    for module in pkgutil.iter_modules(backends.__path__)
+    if not module.name.startswith("_")
+]
+FIVE_HEADINGS = [
+    "Install and settings",
+    "How a record is stored",
+    "What is pushed down",
+    "Known differences",
+    "Going underneath",
+]
+MODULES = [
+    "pymodels",
+    *(
+        module.name
+        for module in pkgutil.walk_packages(pymodels.__path__, "pymodels.")
+        if ".testing.test_" not in module.name
+    ),
+]
+
+each_page = pytest.mark.parametrize("page", pages.PAGES, ids=pages.name_of)
+each_backend = pytest.mark.parametrize("backend", BACKENDS)
+
+
+@each_page
+def test_examples_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(pages.ROOT))
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    pages.Runner(page).run()
+
+
+@each_page
+def test_links_lead_somewhere(page):
+    broken = []
+    for link in pages.links_of(page):
+        name, _, part = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        if not target.exists() or (
+            part and part not in map(pages.anchor, pages.headings_of(target))
+        ):
+            broken.append(link)
+    assert broken == []
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_docstrings_run(module, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed, _ = doctest.testmod(import_module(module), optionflags=pages.FLAGS)
+    assert not failed
+
+
+def test_every_lookup_is_explained():
+    told = pages.parameters_in((DOCS / "querying.md").read_text("utf-8"))
+    assert LOOKUPS.keys() - told == set()
+
+
+def test_every_exception_is_explained():
+    known = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception)
+    }
+    headings = {h.strip("`") for h in pages.headings_of(DOCS / "errors.md")}
+    assert known - headings == set()
+
+
+@each_backend
+def test_every_setting_is_explained(backend):
+    storage = import_module(f"pymodels.backends.{backend}").Storage
+    settings = [*inspect.signature(storage).parameters]
+    page = DOCS / "backends" / f"{backend}.md"
+    told = pages.parameters_in(pages.section_of(page, FIVE_HEADINGS[0]))
+    assert set(settings) - told == set()
+    everywhere = pages.parameters_in((DOCS / "settings.md").read_text("utf-8"))
+    assert set(settings) - everywhere == set()
+
+
+@each_backend
+def test_every_backend_has_a_page_of_five_headings(backend):
+    page = DOCS / "backends" / f"{backend}.md"
+    found = re.findall(r"^## (.+)$", page.read_text("utf-8"), re.M)
+    assert found == FIVE_HEADINGS
+    assert f"(backends/{backend}.md)" in (DOCS / "index.md").read_text("utf-8")
+
+
+def test_every_page_is_in_the_index():
+    linked = {
+        (DOCS / link.partition("#")[0]).resolve()
+        for link in pages.links_of(DOCS / "index.md")
+    }
+    found = set(DOCS.rglob("*.md")) - {DOCS / "index.md"}
+    assert [pages.name_of(page) for page in sorted(found - linked)] == []
+
+
+def test_architecture_is_short():
+    text = (DOCS / "architecture.md").read_text("utf-8")
+    assert len(text.splitlines()) <= 150
