@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pymodels"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# A name with a dot at its end stands for every module in that folder.
+# A name with a dot at its end stands for a folder and every module in it.
 MEANING = "canonical errors predicates shapes values"
 UNDERSTANDING = """
     binding changes evaluate expressions indexes lookups plan search slices
@@ -45,9 +45,9 @@ PYDANTIC = set(MODEL.split()) - {"membership", "saving"}
 ONLY_IN = {
     "pydantic": PYDANTIC,
     "pydantic_core": PYDANTIC,
-    "sqlite3": {"backends.sqlite"},
-    "pymongo": {"backends.mongodb"},
-    "bson": {"backends.mongodb"},
+    "sqlite3": {"backends.sqlite."},
+    "pymongo": {"backends.mongodb."},
+    "bson": {"backends.mongodb."},
     "ctypes": {"tokyo.library"},
 }
 
@@ -68,10 +68,12 @@ def layer_of(name: str) -> int | None:
     return None
 
 
-def is_backend(name: str) -> bool:
-    """Whether a module is a backend; a leading underscore means shared by them."""
-    folder, _, module = name.partition(".")
-    return folder == "backends" and bool(module) and not module.startswith("_")
+def backend_of(name: str) -> str | None:
+    """Say which backend a module belongs to; an underscore means shared by them."""
+    folder, _, rest = name.partition(".")
+    module = rest.partition(".")[0]
+    is_shared = not module or module.startswith("_")
+    return None if folder != "backends" or is_shared else module
 
 
 def is_for_types_only(node: ast.AST) -> bool:
@@ -155,12 +157,15 @@ def test_imports_point_down(path):
 @each_module
 def test_backends_and_models_are_strangers(path):
     name = name_of(path)
-    others = set(imports_of_ours(path)) - {name}
+    others = set(imports_of_ours(path))
+    backends = {other for other in others if backend_of(other)}
     if name.startswith("backends"):
-        assert not {other for other in others if is_backend(other)}
+        assert not {
+            other for other in backends if backend_of(other) != backend_of(name)
+        }
         assert not others & set(MODEL.split())
     elif name in MODEL.split():
-        assert not {other for other in others if other.startswith("backends")}
+        assert not backends
 
 
 @each_module
@@ -172,10 +177,11 @@ def test_meaning_needs_only_the_standard_library(path):
 @each_module
 def test_libraries_are_imported_in_their_place(path):
     name = name_of(path)
+    places = {name, f"{name}.", f"{name.rpartition('.')[0]}."}
     misplaced = {
         other: sorted(ONLY_IN[other])
         for other in imports_of_others(path)
-        if name not in ONLY_IN.get(other, {name})
+        if other in ONLY_IN and not ONLY_IN[other] & places
     }
     assert misplaced == {}, f"{name} imports what belongs elsewhere"
 
