@@ -1,0 +1,44 @@
+"""The conformance kit: what every backend must do, as tests to run on it.
+
+A backend's test file brings the kit in and says how to open a fresh, empty
+storage; that is all::
+
+    import pytest
+
+    from pymodels.backends.memory import Storage
+    from pymodels.testing import *
+
+
+    @pytest.fixture(scope="module")
+    def new_storage():
+        return Storage
+
+`new_storage` takes the settings of the contract (``residual``) by name. Tests that
+a backend cannot pass are named in ``known_differences = {"test_name": "reason"}``;
+they must then fail. ``PYMODELS_FUZZ=100000`` asks that many random queries, with
+new seeds each time.
+"""
+
+from importlib import import_module
+
+import pytest
+
+_TESTS = (
+    "test_keys",
+    "test_roundtrip",
+    "test_lookups",
+    "test_reference",
+)
+
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in (*_TESTS, "asking")))
+
+_found = {
+    name: value
+    for module in ("fixtures", *_TESTS)
+    for name, value in vars(import_module(f"{__name__}.{module}")).items()
+    if name.startswith("test_") or isinstance(value, type(pytest.fixture(lambda: 0)))
+}
+globals().update(_found)
+
+# Only tests and fixtures: a star-import must not hide names of whoever asks.
+__all__ = list(_found)  # made of what is there

@@ -1,0 +1,60 @@
+"""What the tests of the kit are given; a backend's test file adds `new_storage`."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from pymodels.errors import Unsupported
+from pymodels.storage import BaseStorage
+from pymodels.testing.models import PEOPLE, Person
+
+NewStorage = Callable[..., BaseStorage]
+"""A factory of fresh, empty storages; it takes settings by name."""
+
+
+@pytest.fixture
+def storage(new_storage: NewStorage) -> Iterator[BaseStorage]:
+    """Give a fresh, empty storage."""
+    with new_storage() as opened:
+        yield opened
+
+
+@pytest.fixture
+def people(storage: BaseStorage) -> BaseStorage:
+    """Give a storage with a few people in it, under their names in small letters."""
+    for person in PEOPLE:
+        Person(**person).save(storage, key=str(person["name"]).lower())
+    return storage
+
+
+@pytest.fixture
+def transactional(storage: BaseStorage) -> BaseStorage:
+    """Give a fresh storage that has transactions, or skip with its reason."""
+    try:
+        with storage.transaction():
+            pass
+    except Unsupported as error:
+        pytest.skip(str(error))
+    return storage
+
+
+@pytest.fixture
+def indexed(storage: BaseStorage) -> BaseStorage:
+    """Give a fresh storage that has indexes, or skip with its reason."""
+    try:
+        storage.ensure_indexes(Person)
+    except Unsupported as error:
+        pytest.skip(str(error))
+    return storage
+
+
+@pytest.fixture(autouse=True)
+def known_difference(request: pytest.FixtureRequest) -> None:
+    """Expect the tests in the module's `known_differences` to fail, strictly."""
+    known = getattr(request.module, "known_differences", {})
+    names = (request.node.name, getattr(request.node, "originalname", ""))
+    for name in names:
+        if name in known:
+            expected = pytest.mark.xfail(reason=known[name], strict=True)
+            request.node.add_marker(expected)
+            return

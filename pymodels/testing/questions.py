@@ -1,0 +1,332 @@
+"""Random questions: queries as data, which can be spelled, asked and made smaller."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from random import Random
+from typing import Any
+
+from pymodels.model import Model
+from pymodels.testing.universe import (
+    MODELS,
+    POOLS,
+    STORED,
+    TEXTS,
+    any_value,
+    value_for,
+)
+
+METHODS = {"in": "in_", "is": "is_"}
+
+
+def path_text(path: tuple[str, ...]) -> str:
+    """Spell a path as an expression."""
+    return "F.key" if not path else "F" + "".join(f"[{name!r}]" for name in path)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One lookup; as a keyword, or as an expression."""
+
+    path: tuple[str, ...]
+    lookup: str
+    value: Any
+    is_keyword: bool = False
+
+    def __str__(self) -> str:
+        value = repr(self.value)
+        if self.lookup == "between":
+            value = value[1:-1]
+        return (
+            f"{path_text(self.path)}.{METHODS.get(self.lookup, self.lookup)}({value})"
+        )
+
+    def keyword(self) -> str:
+        """Spell it as an argument of `where`."""
+        name = "__".join(self.path or ("key",))
+        return f"**{{{name + '__' + self.lookup!r}: {self.value!r}}}"
+
+
+@dataclass(frozen=True)
+class Joined:
+    """Terms joined by & or |."""
+
+    sign: str
+    terms: "tuple[Clause, ...]"
+
+    def __str__(self) -> str:
+        return "(" + f" {self.sign} ".join(map(str, self.terms)) + ")"
+
+
+@dataclass(frozen=True)
+class Inverted:
+    """The complement of a term."""
+
+    term: "Clause"
+
+    def __str__(self) -> str:
+        return f"~{self.term}"
+
+
+Clause = Leaf | Joined | Inverted
+
+
+@dataclass(frozen=True)
+class Name:
+    """A name to order by."""
+
+    path: tuple[str, ...]
+    is_descending: bool = False
+    is_keyword: bool = False
+
+    def __str__(self) -> str:
+        sign = "-" if self.is_descending else ""
+        if self.is_keyword:
+            return repr(sign + "__".join(self.path or ("key",)))
+        return sign + path_text(self.path)
+
+
+@dataclass(frozen=True)
+class Question:
+    """A query, and what is asked of it."""
+
+    model: type[Model]
+    conditions: tuple[tuple[str, Clause], ...] = ()
+    order: tuple[Name, ...] = ()
+    start: int = 0
+    stop: int | None = None
+    action: str = "keys"
+    path: tuple[str, ...] = ()
+    value: Any = None
+
+    def __str__(self) -> str:
+        """Spell it as a Python expression over `storage`."""
+        text = f"{self.model.__name__}.objects(storage)"
+        for method, clause in self.conditions:
+            is_keyword = isinstance(clause, Leaf) and clause.is_keyword
+            asked = clause.keyword() if is_keyword else str(clause)  # type: ignore[union-attr]  # a Leaf
+            text += f".{method}({asked})"
+        if self.order:
+            text += f".order_by({', '.join(map(str, self.order))})"
+        if self.start or self.stop is not None:
+            stop = "" if self.stop is None else self.stop
+            text += f"[{self.start}:{stop}]"
+        return text
+
+    def smaller(self) -> "Iterator[Question]":
+        """Yield questions that ask a little less."""
+        for at, (method, clause) in enumerate(self.conditions):
+            before, after = self.conditions[:at], self.conditions[at + 1 :]
+            yield replace(self, conditions=before + after)
+            for less in _smaller(clause):
+                yield replace(self, conditions=(*before, (method, less), *after))
+        if self.start or self.stop is not None:
+            yield replace(self, start=0, stop=None)
+        for at in range(len(self.order)):
+            yield replace(self, order=self.order[:at] + self.order[at + 1 :])
+
+
+def _smaller(clause: Clause) -> Iterator[Clause]:
+    match clause:
+        case Joined(sign, terms):
+            yield from terms
+            if len(terms) > 2:
+                for at in range(len(terms)):
+                    yield Joined(sign, terms[:at] + terms[at + 1 :])
+            for at, term in enumerate(terms):
+                for less in _smaller(term):
+                    yield Joined(sign, (*terms[:at], less, *terms[at + 1 :]))
+        case Inverted(term):
+            yield term
+            yield from map(Inverted, _smaller(term))
+        case Leaf(path, "in" | "contains_any" as lookup, list(values), is_keyword):
+            for at in range(len(values)):
+                yield Leaf(path, lookup, values[:at] + values[at + 1 :], is_keyword)
+
+
+EQUALITY = ["equals", "equals", "ne", "in", "exists"]
+ORDERED = [*EQUALITY, "gt", "gte", "lt", "lte", "between"]
+ON_TEXT = ["contains", "contains_any", "startswith", "endswith"]
+ON_TEXT += ["iequals", "icontains", "istartswith", "iendswith"]
+ON_TEXT += ["matches", "matches_caseless", "like", "like_any", "search"]
+PATTERNS = ["^a", "b$", "", ".", "[a-b]+$", r"\d", "A|é", r"^\w+$", "(?s)a.b"]
+SEARCHES = ["one two", "a OR b", '"one two"', "NOT one", "ab (a OR NOT two)", "É"]
+LOOKUPS = {
+    "flag": EQUALITY,
+    "whole": ORDERED,
+    "real": ORDERED,
+    "money": ORDERED,
+    "zip": ORDERED,
+    "text": [*ORDERED, *ON_TEXT],
+    "short": [*ORDERED, *ON_TEXT],
+    "city": [*ORDERED, *ON_TEXT],
+    "key": [*ORDERED[:4], *ORDERED[5:], *ON_TEXT],
+    "raw": ORDERED,
+    "day": [*ORDERED, "year", "month", "day"],
+    "since": [*ORDERED, "year", "month", "day"],
+    "moment": [*ORDERED, "year", "month", "day"],
+    "words": [*EQUALITY, "contains", "contains", "contains_any"],
+    "numbers": [*EQUALITY, "contains", "contains", "contains_any"],
+    "counts": EQUALITY,
+    "spot": EQUALITY,
+}
+EVERY_LOOKUP = [*ORDERED, *ON_TEXT, "year", "month", "day"]
+
+
+def _element(name: str, random: Random) -> Any:
+    if name == "numbers":
+        return random.choice(POOLS["whole"])
+    if name in {"words", "text", "short", "city", "key", "a.b"}:
+        return random.choice(TEXTS)
+    return any_value(random)
+
+
+def _ordered_value(name: str, random: Random) -> Any:
+    """Give an operand; often a number of another type than the field's."""
+    if name in {"whole", "real", "money", "zip"}:
+        return random.choice(POOLS[random.choice(("whole", "real", "money"))])
+    if name == "key":
+        return random.choice(["a", "A", "é", "aa", "b%", "1", "\uffff", "_"])
+    return value_for(name, random)
+
+
+def _operand(name: str, lookup: str, random: Random) -> Any:
+    def one() -> Any:
+        return _ordered_value(name, random)
+
+    def element() -> Any:
+        return _element(name, random)
+
+    match lookup:
+        case "exists":
+            return random.random() < 0.5
+        case "between":
+            return (one(), one())
+        case "in":
+            found = [one() for _ in range(random.randint(0, 4))]
+            return [*found, None] if random.random() < 0.2 and name != "key" else found
+        case "contains_any":
+            return [element() for _ in range(random.randint(0, 3))]
+        case "contains":
+            found = element()
+            return [found] if isinstance(found, list) else found
+        case "matches" | "matches_caseless":
+            return random.choice(PATTERNS)
+        case "like" | "like_any":
+            return random.choice(["one", "two one", "A", "ab b", ["one", "É"], ""])
+        case "search":
+            return random.choice(SEARCHES)
+        case "year":
+            return random.choice([1, 2020, 1969, 9999])
+        case "month":
+            return random.choice([1, 2, 12])
+        case "day":
+            return random.choice([1, 29, 31])
+        case "equals" | "ne" if random.random() < 0.15 and name != "key":
+            return None
+        case "equals" | "ne" | "gt" | "gte" | "lt" | "lte":
+            return one()
+    return random.choice(TEXTS)
+
+
+def _declared_path(model: type[Model], random: Random) -> tuple[str, ...]:
+    if random.random() < 0.08:
+        return ()
+    name = random.choice(list(model.model_fields) or STORED[:14])
+    if name == "spot" and random.random() < 0.8:
+        return ("spot", random.choice(("city", "zip", "since")))
+    return (name,)
+
+
+def _any_path(random: Random) -> tuple[str, ...]:
+    if random.random() < 0.08:
+        return ()
+    name = random.choice([*STORED, "nowhere"])
+    if name in {"spot", "counts", "anything"} and random.random() < 0.7:
+        inner = random.choice(("city", "zip", "a", "a.b", "nowhere"))
+        deep = ("deep", random.choice(("city", "zip")))
+        return (name, *deep) if random.random() < 0.2 else (name, inner)
+    return (name,)
+
+
+def _leaf(model: type[Model], random: Random, *, is_keyword: bool) -> Leaf:
+    declared = is_keyword or random.random() < 0.4
+    path = _declared_path(model, random) if declared else _any_path(random)
+    name = path[-1] if path else "key"
+    if is_keyword or random.random() < 0.6:
+        lookup = random.choice(LOOKUPS.get(name, EVERY_LOOKUP))
+        return Leaf(path, lookup, _operand(name, lookup, random), is_keyword)
+    # Anything may be asked of an expression, of whatever kind the field is.
+    lookup = random.choice(EVERY_LOOKUP)
+    other = random.choice(list(POOLS))
+    value = _operand(other, lookup, random)
+    if lookup in {"gt", "gte", "lt", "lte"} and value is None:
+        value = 1
+    if lookup == "between":
+        value = tuple(1 if end is None else end for end in value)
+    return Leaf(path, lookup, value)
+
+
+def _clause(model: type[Model], random: Random, depth: int) -> Clause:
+    chance = random.random()
+    if depth == 0 or chance < 0.4:
+        return _leaf(model, random, is_keyword=False)
+    if chance < 0.55:
+        return Inverted(_clause(model, random, depth - 1))
+    terms = (_clause(model, random, depth - 1) for _ in range(random.randint(2, 3)))
+    return Joined("|" if chance < 0.8 else "&", tuple(terms))
+
+
+def _order(model: type[Model], random: Random) -> tuple[Name, ...]:
+    found: dict[tuple[str, ...], Name] = {}
+    for _ in range(random.choice((0, 0, 1, 1, 2))):
+        is_keyword = random.random() < 0.7
+        path = _declared_path(model, random) if is_keyword else _any_path(random)
+        found[path] = Name(path, random.random() < 0.5, is_keyword)
+    return tuple(found.values())
+
+
+READS = ("keys", "load", "load", "load", "first", "values", "records", "in", "plan")
+
+
+def random_question(random: Random) -> Question:
+    """Give a question; some are refused when they are asked, and rightly so."""
+    model = random.choice(MODELS)
+    conditions = []
+    for _ in range(random.choice((0, 1, 1, 1, 1, 2, 2))):
+        is_keyword = random.random() < 0.5
+        clause = (
+            _leaf(model, random, is_keyword=True)
+            if is_keyword
+            else _clause(model, random, 3)
+        )
+        conditions.append((random.choice(("where", "where", "where_not")), clause))
+    start = random.choice((0, 0, 0, 0, 1, 2, 5))
+    stop = random.choice((*[None] * 8, start, *(start + 1, start + 3, start + 9)))
+    question = Question(
+        model,
+        tuple(conditions),
+        _order(model, random),
+        start,
+        stop,
+        random.choice(READS),
+    )
+    if question.action == "values":
+        return replace(question, path=_any_path(random) or ("text",))
+    return question
+
+
+def random_change(random: Random) -> Question:
+    """Give a query that deletes or updates."""
+    question = random_question(random)
+    if random.random() < 0.4:
+        return replace(question, action="delete")
+    model = random.choice((*MODELS[:-1], question.model))
+    path = _declared_path(model, random)
+    if path == ("spot",):  # a whole one would be validated into something else
+        path = ("spot", "city")
+    if not path or model is not question.model or not model.model_fields:
+        return replace(question, action="delete")
+    value = value_for("whole" if path[-1] == "dollar" else path[-1], random)
+    if random.random() < 0.2:
+        value = None
+    return replace(question, action="update", path=path, value=value)
