@@ -4,6 +4,8 @@ import doctest
 import re
 import sys
 import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -67,6 +69,25 @@ def anchor(heading: str) -> str:
     return kept.replace(" ", "-")
 
 
+@contextmanager
+def closing_storages() -> Iterator[None]:
+    """Close every storage that is opened inside, even those nobody kept."""
+    opened: list[BaseStorage] = []
+    init = BaseStorage.__init__
+
+    def noted(self: BaseStorage, **settings: Any) -> None:
+        opened.append(self)
+        init(self, **settings)
+
+    BaseStorage.__init__ = noted
+    try:
+        yield
+    finally:
+        BaseStorage.__init__ = init
+        for storage in opened:
+            storage.close()
+
+
 class Runner:
     """Runs the examples of one page, top to bottom, in one namespace."""
 
@@ -77,12 +98,10 @@ class Runner:
 
     def run(self) -> None:
         sys.modules[self.module.__name__] = self.module
-        try:
+        with closing_storages():
             for example in examples_of(self.page):
                 self._run(example)
-        finally:
-            del sys.modules[self.module.__name__]
-            self._close()
+        del sys.modules[self.module.__name__]
 
     def _run(self, example: Example) -> None:
         if example.source:
@@ -112,16 +131,9 @@ class Runner:
         failed, _ = runner.run(test, out=said.append, clear_globs=False)
         assert not failed, "".join(said)
 
-    def _close(self) -> None:
-        for value in list(vars(self.module).values()):
-            if isinstance(value, BaseStorage):
-                value.close()
-
 
 def _indented_in(excerpt: str, written: str) -> bool:
-    return any(
-        textwrap.indent(excerpt, " " * depth) in written for depth in (4, 8)
-    )
+    return any(textwrap.indent(excerpt, " " * depth) in written for depth in (4, 8))
 
 
 def parameters_in(section: str) -> set[str]:
