@@ -13,7 +13,7 @@ from pydantic_core import SchemaSerializer, SchemaValidator
 
 from pymodels import references, updates
 from pymodels.binding import parse_order
-from pymodels.canonical import canonical
+from pymodels.canonical import canonical, field_name
 from pymodels.changes import Changes, apply
 from pymodels.core_schema import definitions_of, model_node, storage_schema
 from pymodels.errors import (
@@ -21,6 +21,7 @@ from pymodels.errors import (
     EncodeError,
     InvalidRecord,
     NotInModel,
+    QueryError,
     UnknownField,
 )
 from pymodels.evaluate import matcher
@@ -70,6 +71,10 @@ class ModelCodec:
                 raise DefinitionError(
                     f"{self.model.__name__}.Meta.names: there is no field {name!r}"
                 )
+            try:
+                field_name(self.names[name], f"{self.model.__name__}.Meta.names")
+            except EncodeError as error:
+                raise DefinitionError(str(error)) from error
         stored = [self.names.get(name, name) for name in self.fields]
         if len(set(stored)) < len(stored):
             raise DefinitionError(
@@ -110,7 +115,11 @@ class ModelCodec:
     @cached_property
     def indexes(self) -> tuple[BoundIndex, ...]:
         """The indexes of `Meta`, bound to stored names."""
-        return tuple(self._index(declared) for declared in self.options["indexes"])
+        try:
+            return tuple(map(self._index, self.options["indexes"]))
+        except (QueryError, TypeError) as error:
+            name = self.model.__name__
+            raise DefinitionError(f"{name}.Meta.indexes: {error}") from error
 
     def _index(self, declared: Any) -> BoundIndex:
         if isinstance(declared, str):
@@ -118,9 +127,8 @@ class ModelCodec:
         elif isinstance(declared, tuple | list):
             declared = Index(*declared)
         if not isinstance(declared, Index):
-            raise DefinitionError(
-                f"{self.model.__name__}.Meta.indexes: {declared!r} is neither a name, "
-                "nor a tuple of names, nor an Index"
+            raise TypeError(
+                f"{declared!r} is neither a name, nor a tuple of names, nor an Index"
             )
         orders = tuple(parse_order(self.shape, name) for name in declared.names)
         return BoundIndex(orders, declared.unique, self.membership, self.model.__name__)

@@ -1,19 +1,17 @@
 """Model: an ordinary pydantic model whose instances are views of records."""
 
 from collections.abc import Mapping
-from copy import copy
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic._internal._model_construction import ModelMetaclass
 
 from pymodels.canonical import canonical
+from pymodels.definition import check_names, prefill
 from pymodels.errors import DefinitionError
 from pymodels.loading import ModelCodec
-from pymodels.membership import equality_conditions
 from pymodels.plan import Row
 from pymodels.saving import save_changes, whole_record
-from pymodels.shapes import ANYTHING, Shape
 
 if TYPE_CHECKING:
     from pymodels.query import BaseQuery
@@ -21,24 +19,6 @@ if TYPE_CHECKING:
 
 I = TypeVar("I", bound="Model")  # noqa: E741  # an instance
 O = TypeVar("O", bound="Model")  # noqa: E741  # the other model of convert_to
-
-OURS = frozenset(
-    {
-        "Meta",
-        "convert_to",
-        "delete",
-        "fits",
-        "key",
-        "objects",
-        "pk",
-        "refresh",
-        "same_record",
-        "save",
-        "save_as",
-        "storage",
-    }
-)
-"""Names of ours that a field would hide."""
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(Field, PrivateAttr))
@@ -52,9 +32,13 @@ class ModelMeta(ModelMetaclass):
         """Make the class; `DefinitionError` if a field would hide a name of ours."""
         # The root class itself defines these names.
         if any(isinstance(base, ModelMeta) for base in bases):
-            _check_names(name, namespace)
-            _prefill(bases, namespace)
-        return super().__new__(mcs, name, bases, namespace, **kw)
+            check_names(name, namespace.get("__annotations__", {}).keys() - {"Meta"})
+            prefill(bases, namespace)
+        made = super().__new__(mcs, name, bases, namespace, **kw)
+        if any(isinstance(base, ModelMeta) for base in bases):
+            # Those of mixins too.
+            check_names(name, getattr(made, "__pydantic_fields__", {}).keys())
+        return made
 
     @property
     def __pymodels_codec__(cls) -> ModelCodec:
@@ -67,57 +51,6 @@ class ModelMeta(ModelMetaclass):
             type.__setattr__(cls, "__pymodels_codec_made__", found)
         made: ModelCodec = found
         return made
-
-
-def _check_names(name: str, namespace: Mapping[str, Any]) -> None:
-    hidden = OURS & namespace.get("__annotations__", {}).keys() - {"Meta"}
-    if hidden:
-        taken = ", ".join(sorted(hidden))
-        raise DefinitionError(
-            f"{name}: a field called {taken} would hide what every model has; choose "
-            "another name, and Meta.names if the store says so"
-        )
-
-
-def _prefill(bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
-    """Make equality conditions on fields the defaults of these fields."""
-    meta = namespace.get("Meta")
-    if not isinstance(meta, type):
-        return
-    inherited: dict[str, Any] = {}
-    for base in reversed(bases):
-        inherited.update(getattr(base, "__pydantic_fields__", {}))
-    own = namespace.get("__annotations__", {})
-    conditions = {"must_have": dict(getattr(meta, "must_have", {}) or {})}
-    for path, value in _conditions_on(conditions, {*inherited, *own}):
-        field = namespace.get(path)
-        if path in own:
-            if not isinstance(field, BaseModel) and path not in namespace:
-                namespace[path] = value
-            elif hasattr(field, "default"):
-                field.default, field.default_factory = value, None  # type: ignore[union-attr]  # a FieldInfo
-            else:
-                namespace[path] = value
-            continue
-        known = copy(inherited[path])
-        known.default, known.default_factory = value, None
-        known._attributes_set = {**known._attributes_set, "default": value}
-        namespace.setdefault("__annotations__", {})[path] = known.annotation
-        namespace[path] = known
-
-
-def _conditions_on(
-    conditions: dict[str, Any], names: set[str]
-) -> list[tuple[str, Any]]:
-    try:
-        found = equality_conditions(conditions, Shape(rest=ANYTHING))
-    except Exception:  # told better when the class is complete
-        return []
-    return [
-        (path[0], value)
-        for path, value in found.items()
-        if path[0] in names and len(path) == 1
-    ]
 
 
 class Model(BaseModel, metaclass=ModelMeta):
@@ -151,11 +84,25 @@ class Model(BaseModel, metaclass=ModelMeta):
             )
         if cls.__pydantic_root_model__:
             raise DefinitionError(f"{cls.__name__}: a record is a map, not one value")
-        if "__pymodels_codec_made__" in cls.__dict__:
-            type.__delattr__(cls, "__pymodels_codec_made__")
+        cls.__pymodels_forget__()
         if cls.__pydantic_generic_metadata__["parameters"]:
             return
-        _ = cls.__pymodels_codec__.membership
+        _ = cls.__pymodels_codec__.indexes
+
+    @classmethod
+    def __pymodels_forget__(cls) -> None:
+        if "__pymodels_codec_made__" in cls.__dict__:
+            type.__delattr__(cls, "__pymodels_codec_made__")
+
+    @classmethod
+    def model_rebuild(cls, **options: Any) -> bool | None:
+        """Rebuild as pydantic does; what is known of the records, too."""
+        # The caller's names are looked for one frame further up than pydantic does.
+        depth = options.pop("_parent_namespace_depth", 2) + 1
+        rebuilt = super().model_rebuild(_parent_namespace_depth=depth, **options)
+        if rebuilt:
+            cls.__pymodels_forget__()
+        return rebuilt
 
     @property
     def key(self) -> str | None:

@@ -117,6 +117,8 @@ def save_changes(instance: "Model", row: Row, storage: "BaseStorage") -> None:
     codec.save_references(instance, storage)
     changes = find_changes(instance, row, storage)
     if not changes:
+        # Unpickled, it knew no storage so far.
+        codec.attach(instance, row, storage)
         return
     whole = apply(storage.decode(row, codec.shape), changes)
     codec.check(whole, row[0])
