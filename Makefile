@@ -39,7 +39,7 @@ fuzz: $(READY) ## the random tests with many more examples
 	PYMODELS_FUZZ=$(FUZZ) $(PYTEST) -k reference tests/backends
 
 bench: $(READY) ## benchmarks against the raw drivers
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks.sqlite
 
 docs: $(READY) ## run every example of the pages
 	$(PYTEST) tests/test_docs.py
