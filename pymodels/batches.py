@@ -1,11 +1,10 @@
 """Saving many instances at once: new ones in one go, known ones by their changes."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
 
 from pymodels.errors import DuplicateKey
 from pymodels.keys import new_key
-from pymodels.plan import Row
 
 if TYPE_CHECKING:
     from pymodels.model import Model
@@ -13,28 +12,45 @@ if TYPE_CHECKING:
 
 
 def save_batch(storage: "BaseStorage", batch: list["Model"]) -> list[str]:
-    """Save some instances; give their keys in order."""
-    keys: list[str] = []
-    fresh: list[tuple[Row, Model]] = []
-    known: list[Model] = []
-    dumpers: dict[type, Callable[[str, Model], Row]] = {}
-    for instance in batch:
-        model = type(instance)
-        if model not in dumpers:
-            dumpers[model] = storage.dumper(model)
-        if instance.key is not None and instance.storage is storage:
-            known.append(instance)
-            keys.append(instance.key)
-            continue
-        model.__pymodels_codec__.save_references(instance, storage)
-        key = new_key()
-        keys.append(key)
-        fresh.append((dumpers[model](key, instance), instance))
-    done = storage.insert_many([row for row, _ in fresh])
-    if not all(done):
+    """Save some instances, all or none where there are transactions.
+
+    Gives their keys in order. If it fails, each instance is as it was.
+    """
+    instances = list({id(one): one for one in batch}.values())
+    rows = [_codec(one).row_of(one) for one in instances]
+    known = [one for one in instances if one.key is not None]
+    # New ones alone are one write, which is whole by itself.
+    whole = storage.transaction if storage.has_transactions else nullcontext
+    try:
+        with whole() if known or any(map(_refers, instances)) else nullcontext():
+            _insert_new(storage, instances)
+            for one in known:
+                one.save(storage)
+    except BaseException:
+        for one, row in zip(instances, rows, strict=True):
+            _codec(one).set_row(one, row)
+        raise
+    return [str(one.key) for one in batch]
+
+
+def _insert_new(storage: "BaseStorage", instances: list["Model"]) -> None:
+    for one in instances:
+        if one.key is None:
+            # This may save others of the batch.
+            _codec(one).save_references(one, storage)
+    dumpers = {model: storage.dumper(model) for model in set(map(type, instances))}
+    fresh = [
+        (dumpers[type(one)](new_key(), one), one) for one in instances if not one.key
+    ]
+    if not all(storage.insert_many([row for row, _ in fresh])):
         raise DuplicateKey("a value that must be unique, or a key, is taken")
-    for row, instance in fresh:
-        type(instance).__pymodels_codec__.attach(instance, row, storage)
-    for instance in known:
-        instance.save()
-    return keys
+    for row, one in fresh:
+        _codec(one).attach(one, row, storage)
+
+
+def _codec(instance: "Model") -> Any:
+    return type(instance).__pymodels_codec__
+
+
+def _refers(instance: "Model") -> bool:
+    return bool(_codec(instance).reference_fields)

@@ -7,6 +7,7 @@ here, and marks that fit the model, both give the same instance or error.
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -15,6 +16,7 @@ from pymodels.core_schema import Schema, definitions_of
 from pymodels.fields import REFERENCE
 from pymodels.json_body import NOTHING_MARKED
 from pymodels.plan import Row
+from pymodels.predicates import HasKind, terms_of
 from pymodels.shapes import Shape
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ class JsonLoading:
         definitions = definitions_of(codec.schema)
         self.level = _Levels(definitions).of(codec.schema)
         self.known: set[str | None] = set()
+        self.telling: set[str | None] = set()
         if self.level == ALWAYS:
             self.known = {None, NOTHING_MARKED}
         elif self.level == UNMARKED:
@@ -69,32 +72,81 @@ class JsonLoading:
             return False
         if not _fits(json.loads(kinds), self.codec.shape):
             return False
-        if len(self.known) < MOST_KNOWN:
-            self.known.add(kinds)
+        _remember(kinds, self.known)
+        return True
+
+    def tells(self, kinds: str | None) -> bool:
+        """Say whether marks also show that each required text is of its kind."""
+        if self.level != ALWAYS or kinds is None:
+            return False
+        note = json.loads(kinds)
+        if not _fits(note, self.codec.shape):
+            return False
+        required = (m for m in self.codec.shape.members.values() if m.required)
+        if any(m.shape.reads_text and m.stored not in note for m in required):
+            return False
+        _remember(kinds, self.telling)
         return True
 
     def loader(self, storage: "BaseStorage") -> Callable[[Row], "Model"]:
         """Give the function from a row (key, body, kinds) to an instance."""
         codec = self.codec
-        long_way = codec.loader(storage)
+        long_way: Callable[[Row], Model] = codec.loader(storage)
         if self.level == NEVER:
             return long_way
-        validate, known, fits = codec.validator.validate_json, self.known, self.fits
+
+        def otherwise(row: Row, error: ValidationError | None) -> "Model":
+            if error is not None:
+                raise codec.invalid(row[0], error) from error
+            return long_way(row)
+
+        validate = codec.validator.validate_json
+        return self._short_way(storage, validate, self.known, self.fits, otherwise)
+
+    def sifter(self, storage: "BaseStorage") -> "Callable[[Row], Model | None] | None":
+        """Give the function from a row to an instance, or to None for no member.
+
+        A text that validates strictly has in each field a kind that its type
+        admits; whatever does not is looked at the long way. None where that does
+        not tell membership.
+        """
+        codec = self.codec
+        terms = terms_of(codec.membership)
+        if self.level != ALWAYS or not all(isinstance(t, HasKind) for t in terms):
+            return None
+        load, decode, belongs = self.loader(storage), storage.decode, codec.belongs
+
+        def otherwise(row: Row, error: ValidationError | None) -> "Model | None":
+            return load(row) if belongs(row[0], decode(row, codec.shape)) else None
+
+        validate = partial(codec.validator.validate_json, strict=True)
+        return self._short_way(storage, validate, self.telling, self.tells, otherwise)
+
+    def _short_way(
+        self,
+        storage: "BaseStorage",
+        validate: Callable[[str], Any],
+        known: set[str | None],
+        fits: Callable[[str | None], bool],
+        otherwise: Callable[[Row, ValidationError | None], Any],
+    ) -> Callable[[Row], Any]:
+        codec = self.codec
         set_row, set_storage = codec.set_row, codec.set_storage
         whole, size = set(codec.fields), len(codec.fields)
-        shares = not codec.keeps_extra
+        # No document has so many fields where extra ones are kept.
+        size = -1 if codec.keeps_extra else size
         settled = bool(codec.reference_fields)
 
-        def load(row: Row) -> "Model":
+        def load(row: Row) -> Any:
             if row[2] not in known and not fits(row[2]):
-                return long_way(row)  # type: ignore[no-any-return]  # an instance
+                return otherwise(row, None)
             try:
-                instance: Model = validate(row[1])
+                instance = validate(row[1])
             except ValidationError as error:
-                raise codec.invalid(row[0], error) from error
+                return otherwise(row, error)
             set_row(instance, row)
             set_storage(instance, storage)
-            if shares and len(instance.__pydantic_fields_set__) == size:
+            if len(instance.__pydantic_fields_set__) == size:
                 # One set for all complete instances: a third of the memory.
                 set_fields_set(instance, whole)
             if settled:
@@ -102,6 +154,11 @@ class JsonLoading:
             return instance
 
         return load
+
+
+def _remember(kinds: str, known: set[str | None]) -> None:
+    if len(known) < MOST_KNOWN:
+        known.add(kinds)
 
 
 def _fits(mark: Any, shape: Shape | None) -> bool:

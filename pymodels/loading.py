@@ -28,6 +28,7 @@ from pymodels.evaluate import matcher
 from pymodels.fields import shape_of_model
 from pymodels.indexes import BoundIndex, Index
 from pymodels.json_loading import JsonLoading
+from pymodels.json_writing import JsonWriting
 from pymodels.membership import equality_conditions, membership, merged_options
 from pymodels.plan import Row
 from pymodels.predicates import Predicate, spelled, terms_of
@@ -45,12 +46,13 @@ class ModelCodec:
     def __init__(
         self,
         model: type["Model"],
-        set_row: Callable[["Model", Row], None],
+        set_row: Callable[["Model", Row | None], None],
         set_storage: Callable[["Model", "BaseStorage"], None],
+        row_of: Callable[["Model"], Row | None],
     ) -> None:
-        """Look at a complete model; the two functions set an instance's slots."""
+        """Look at a complete model; the functions set and read an instance's slots."""
         self.model = model
-        self.set_row, self.set_storage = set_row, set_storage
+        self.set_row, self.set_storage, self.row_of = set_row, set_storage, row_of
         self.options = merged_options(model)
         schema: Any = model.__pydantic_core_schema__
         definitions = definitions_of(schema)
@@ -111,6 +113,11 @@ class ModelCodec:
     def json(self) -> JsonLoading:
         """The short way for stores that keep JSON text."""
         return JsonLoading(self)
+
+    @cached_property
+    def writing(self) -> JsonWriting:
+        """The short way out, to stores that keep JSON text."""
+        return JsonWriting(self)
 
     @cached_property
     def indexes(self) -> tuple[BoundIndex, ...]:

@@ -43,14 +43,14 @@ class ModelMeta(ModelMetaclass):
     @property
     def __pymodels_codec__(cls) -> ModelCodec:
         """What the model knows of its records, made when it is first needed."""
-        found = cls.__dict__.get("__pymodels_codec_made__")
+        found: ModelCodec | None = cls.__dict__.get("__pymodels_codec_made__")
         if found is None:
             if not cls.__pydantic_complete__:  # type: ignore[attr-defined]  # pydantic's
                 cls.model_rebuild()  # type: ignore[attr-defined]  # pydantic's
-            found = ModelCodec(cls, set_row, set_storage)  # type: ignore[arg-type]  # a Model
-            type.__setattr__(cls, "__pymodels_codec_made__", found)
-        made: ModelCodec = found
-        return made
+            made = ModelCodec(cls, set_row, set_storage, _row_of)  # type: ignore[arg-type]  # a Model
+            type.__setattr__(cls, "__pymodels_codec_made__", made)
+            return made
+        return found
 
 
 class Model(BaseModel, metaclass=ModelMeta):
@@ -220,7 +220,7 @@ class Model(BaseModel, metaclass=ModelMeta):
         if row is None or where is None:
             raise ValueError(f"{self!r} is not saved, so there is nothing to delete")
         where.delete(row[0])
-        _row.__delete__(self)
+        set_row(self, None)
 
     def refresh(self) -> Self:
         """Load the record again into this instance, dropping unsaved changes.
@@ -288,7 +288,7 @@ _get_storage, set_storage = _storage.__get__, _storage.__set__
 
 def _row_of(instance: Model) -> Row | None:
     try:
-        row: Row = _get_row(instance)
+        row: Row | None = _get_row(instance)
     except AttributeError:
         return None
     return row

@@ -6,8 +6,10 @@ once, here; a backend's `Query` adds the hooks that let its database do the work
 
 from collections.abc import Callable, Iterator
 from copy import copy
+from functools import partial
 from dataclasses import replace
 from itertools import islice
+from operator import is_not
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overload
 
 from pymodels import predicates as p
@@ -43,6 +45,8 @@ M = TypeVar("M", bound="Model")
 
 SHOWN = 20
 PREFETCHED = 500
+
+_IS_THERE = partial(is_not, None)
 
 
 class BaseQuery(Generic[M]):
@@ -236,7 +240,7 @@ class BaseQuery(Generic[M]):
         """Slice after the invalid ones are gone, in the order a slice has."""
         spec = self.spec
         whole = Spec(spec.predicate, spec.complete_order())
-        load = self.storage.loader(self.model)
+        load = self.storage.loader_of(self.model)
 
         def is_valid(row: Row) -> bool:
             try:
@@ -249,9 +253,22 @@ class BaseQuery(Generic[M]):
         return islice(filter(is_valid, rows), spec.start, spec.stop)
 
     def __iter__(self) -> Iterator[M]:
-        self.storage.check_open()
-        found = map(self.storage.loader(self.model), self._rows())
+        found = self._sifted() or map(
+            self.storage.loader_of(self.model), self._rows()
+        )
         return self._with_references(found) if self._prefetched else found
+
+    def _sifted(self) -> Iterator[M] | None:
+        """Scan everything, where loading a record shows whether it is a member."""
+        self.storage.check_open()
+        if self._skips_invalid or self._order or self.spec.is_sliced:
+            return None
+        if self._asked != p.EVERYTHING:
+            return None
+        sift = self.storage.sifter(self.model)
+        if sift is None:
+            return None
+        return filter(_IS_THERE, map(sift, self.storage.scan()))
 
     def _with_references(self, instances: Iterator[M]) -> Iterator[M]:
         codec = self.model.__pymodels_codec__

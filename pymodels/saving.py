@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pymodels.changes import Changes, apply, between
 from pymodels.errors import InvalidRecord
+from pymodels.membership import merged_options
 from pymodels.plan import Row
-from pymodels.values import Path, Record
+from pymodels.values import Path, Record, same
 
 if TYPE_CHECKING:
     from pymodels.loading import ModelCodec
@@ -27,30 +28,25 @@ def find_changes(instance: "Model", row: Row, storage: "BaseStorage") -> Changes
     codec = type(instance).__pymodels_codec__
     codec.adopt_references(instance)
     try:
-        old = storage.loader(type(instance))(row)
+        old = storage.loader_of(type(instance))(row)
     except InvalidRecord:
         # It was converted from another model: all that it has is compared.
         return _against_record(instance, codec, storage.decode(row, codec.shape))
     names = _differing(vars(instance), vars(old))
-    present = old.model_fields_set
-    if len(present) < len(codec.fields):
-        given = instance.model_fields_set
-        names |= {
-            name for name in codec.fields if name in given and name not in present
-        }
+    if len(old.model_fields_set) < len(codec.fields):
+        # What the store lacks is written where it was given.
+        given = codec.fields.keys() & instance.model_fields_set
+        names |= given - old.model_fields_set
     if codec.keeps_extra:
-        return _whole(instance, old, codec)
-    if not names:
+        before, after = codec.record_of(old), codec.record_of(instance)
+    elif names:
+        before = codec.record_of(old, include=names)
+        after = codec.record_of(instance, include=names)
+    else:
         return Changes()
-    before = codec.record_of(old, include=names)
-    after = codec.record_of(instance, include=names)
-    stored = {codec.names.get(name, name) for name in names - present}
-    for name in stored:
-        # What the store lacks is written, even where it equals the default.
-        before.pop(name, None)
-    return between(
-        before, after, codec.shape, _replaced(vars(old), vars(instance), codec)
-    )
+    _drop_absent(before, after, storage.decode(row, codec.shape), instance)
+    replaced = _replaced(vars(old), vars(instance), codec.names)
+    return between(before, after, codec.shape, replaced)
 
 
 def _differing(new: dict[str, Any], old: dict[str, Any]) -> set[str]:
@@ -65,21 +61,31 @@ def _differing(new: dict[str, Any], old: dict[str, Any]) -> set[str]:
     return found
 
 
-def _whole(instance: "Model", old: "Model", codec: "ModelCodec") -> Changes:
-    before, after = codec.record_of(old), codec.record_of(instance)
-    absent = {
-        codec.names.get(name, name)
-        for name in codec.fields
-        if name not in old.model_fields_set
-    }
-    given = {codec.names.get(name, name) for name in instance.model_fields_set}
-    for name in absent:
-        was = before.pop(name, None)
-        if name not in given and name in after and after[name] == was:
-            del after[name]
-    return between(
-        before, after, codec.shape, _replaced(vars(old), vars(instance), codec)
-    )
+def _drop_absent(before: Record, after: Record, stored: Record, value: Any) -> None:
+    """Take out of ``before`` what the store lacks and is to be written, whole.
+
+    That is what was given, or differs from the default that loading filled in.
+    """
+    given, parts = _parts(value)
+    for name in list(before):
+        was, now = before[name], after.get(name)
+        if name not in stored:
+            if name in given or not same(was, now):
+                del before[name]
+        elif type(was) is type(now) is type(stored[name]) is dict:
+            _drop_absent(was, now, stored[name], parts.get(name))
+
+
+def _parts(value: Any) -> tuple[set[str], dict[str, Any]]:
+    """Give the names that were given to a value, and its parts, as they are stored."""
+    if isinstance(value, dict):
+        return set(), value
+    parts = getattr(value, "__dict__", {})
+    names: dict[str, str] = {}
+    if hasattr(type(type(value)), "__pymodels_codec__"):
+        names = merged_options(type(value))["names"]
+    given = {names.get(name, name) for name in getattr(value, "model_fields_set", ())}
+    return given, {names.get(name, name): part for name, part in parts.items()}
 
 
 def _against_record(instance: "Model", codec: "ModelCodec", record: Record) -> Changes:
@@ -89,26 +95,23 @@ def _against_record(instance: "Model", codec: "ModelCodec", record: Record) -> C
 
 
 def _replaced(
-    old: dict[str, Any], new: dict[str, Any], codec: "ModelCodec"
+    old: dict[str, Any], new: dict[str, Any], names: dict[str, str]
 ) -> frozenset[Path]:
     """Find the nested values that became another class: these are written whole."""
     found: set[Path] = set()
-    for name in codec.fields:
-        stored = codec.names.get(name, name)
-        _find_replaced(old.get(name), new.get(name), (stored,), found)
+    for name, value in new.items():
+        _find_replaced(old.get(name), value, (names.get(name, name),), found)
     return frozenset(found)
 
 
 def _find_replaced(old: Any, new: Any, path: Path, found: set[Path]) -> None:
     if type(old) is not type(new):
         found.add(path)
-    elif hasattr(type(new), "__pydantic_fields__"):
-        for name, value in vars(new).items():
-            _find_replaced(vars(old).get(name), value, (*path, name), found)
-    elif isinstance(new, dict):
-        for name, value in new.items():
-            if name in old:
-                _find_replaced(old[name], value, (*path, str(name)), found)
+    elif isinstance(new, dict) or hasattr(type(new), "__pydantic_fields__"):
+        before = _parts(old)[1]
+        for name, value in _parts(new)[1].items():
+            if name in before:
+                _find_replaced(before[name], value, (*path, str(name)), found)
 
 
 def save_changes(instance: "Model", row: Row, storage: "BaseStorage") -> None:
@@ -117,7 +120,8 @@ def save_changes(instance: "Model", row: Row, storage: "BaseStorage") -> None:
     codec.save_references(instance, storage)
     changes = find_changes(instance, row, storage)
     if not changes:
-        # Unpickled, it knew no storage so far.
+        # It may have been another model's, or have been unpickled.
+        codec.check(storage.decode(row, codec.shape), row[0])
         codec.attach(instance, row, storage)
         return
     whole = apply(storage.decode(row, codec.shape), changes)

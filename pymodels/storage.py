@@ -66,6 +66,8 @@ class BaseStorage:
         self._process = os.getpid()
         self._closed = False
         self._local = threading.local()
+        self._loaders: dict[object, Callable[[Row], Any]] = {}
+        self._dumpers: dict[object, Callable[[str, Any], Row]] = {}
 
     # Hooks: required.
 
@@ -141,6 +143,14 @@ class BaseStorage:
         """Give the function from a row to an instance, the shortest proven way."""
         return model.__pymodels_codec__.loader(self)
 
+    def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
+        """Give the function from any row to an instance, or None for no member.
+
+        For whole scans, where loading shows membership by the way; None where
+        the database had better ask.
+        """
+        return None
+
     def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
         """Give the function from a key and a new instance to a row."""
         record_of = model.__pymodels_codec__.new_record
@@ -200,6 +210,22 @@ class BaseStorage:
         self.check_open()
         return self.query_class(model, self)
 
+    def loader_of(self, model: type[M]) -> Callable[[Row], M]:
+        """Give the loader of a model, made once."""
+        codec = model.__pymodels_codec__
+        found = self._loaders.get(codec)
+        if found is None:
+            found = self._loaders[codec] = self.loader(model)
+        return found
+
+    def dumper_of(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+        """Give the dumper of a model, made once."""
+        codec = model.__pymodels_codec__
+        found = self._dumpers.get(codec)
+        if found is None:
+            found = self._dumpers[codec] = self.dumper(model)
+        return found
+
     def get(self, model: type[M], key: str) -> M:
         """Load the record under a key; `RecordNotFound` if absent, or no such model.
 
@@ -208,7 +234,7 @@ class BaseStorage:
         self.check_open()
         if is_key(key):
             for row in self.fetch_members(model, (key,)):
-                return self.loader(model)(row)
+                return self.loader_of(model)(row)
         name = model.__name__
         if key in self:
             raise RecordNotFound(f"the record {key!r} in {self} is no {name}")
@@ -221,7 +247,7 @@ class BaseStorage:
         """
         self.check_open()
         wanted = [key for key in keys if is_key(key)]
-        load = self.loader(model)
+        load = self.loader_of(model)
         found: dict[str, Row] = {}
         unique = iter(dict.fromkeys(wanted))
         while batch := list(islice(unique, BATCH)):
@@ -255,7 +281,7 @@ class BaseStorage:
         codec = type(instance).__pymodels_codec__
         chosen = new_key() if key is None else check_key(key)
         codec.save_references(instance, self)
-        row = self.dumper(type(instance))(chosen, instance)
+        row = self.dumper_of(type(instance))(chosen, instance)
         if replace:
             self.replace(row)
         elif not self.insert(row):
@@ -327,6 +353,11 @@ class BaseStorage:
             yield saving
         finally:
             saving.discard(id(instance))
+
+    @property
+    def has_transactions(self) -> bool:
+        """Whether `transaction` is more than `Unsupported`."""
+        return type(self).begin is not BaseStorage.begin
 
     @property
     def transaction_depth(self) -> int:

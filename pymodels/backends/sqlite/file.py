@@ -63,6 +63,7 @@ class File:
         self.lock = threading.RLock()
         self._owner: int | None = None
         self._pool_lock = threading.Lock()
+        self._local = threading.local()
         self._idle: list[sqlite3.Connection] = []
         self._lent: set[sqlite3.Connection] = set()
         self._closed = False
@@ -132,13 +133,18 @@ class File:
         if self.is_memory or self.in_transaction:
             with self.lock, translated(self.path):
                 return self.writer.execute(sql, parameters).fetchone()
-        connection = self._borrow()
         try:
-            return connection.execute(sql, parameters).fetchone()
+            return self._own_reader().execute(sql, parameters).fetchone()
         except sqlite3.Error as error:
             raise translation(error, self.path) from error
-        finally:
-            self._give_back(connection)
+
+    def _own_reader(self) -> sqlite3.Connection:
+        """Give this thread's connection for reads that are over at once."""
+        try:
+            reader: sqlite3.Connection = self._local.reader
+        except AttributeError:
+            reader = self._local.reader = self._borrow()
+        return reader
 
     def _borrow(self) -> sqlite3.Connection:
         with self._pool_lock:

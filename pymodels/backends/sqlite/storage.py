@@ -143,6 +143,14 @@ class Storage(BaseStorage):
         """Validate JSON text directly, where that is the same."""
         return model.__pymodels_codec__.json.loader(self)  # type: ignore[return-value]  # of this model
 
+    def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
+        """Let strict validation tell membership in a whole scan."""
+        return model.__pymodels_codec__.json.sifter(self)  # type: ignore[return-value]  # of this model
+
+    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+        """Let pydantic write the JSON, where that is the same."""
+        return model.__pymodels_codec__.writing.dumper(self)
+
     def patched(self, row: Row, changes: Changes) -> Row:
         """Keep a foreign row foreign, as `patch` does."""
         if row[2] is not None or not reads_back(changes):
