@@ -26,6 +26,8 @@ import pytest
 _TESTS = (
     "test_keys",
     "test_roundtrip",
+    "test_law",
+    "test_queries",
     "test_lookups",
     "test_reference",
 )

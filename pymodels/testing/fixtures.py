@@ -1,6 +1,7 @@
 """What the tests of the kit are given; a backend's test file adds `new_storage`."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,11 @@ from pymodels.testing.models import PEOPLE, Person
 
 NewStorage = Callable[..., BaseStorage]
 """A factory of fresh, empty storages; it takes settings by name."""
+
+
+def keys(query: Any) -> list[str]:
+    """Give a query's keys as a list."""
+    return list(query.keys())
 
 
 @pytest.fixture
