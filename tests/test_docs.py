@@ -16,12 +16,17 @@ from pymodels import backends, errors
 from pymodels.lookups import LOOKUPS
 from pymodels.settings import ENVIRONMENT
 
-# The folder is no package, and pytest puts nothing on the path of imports.
-_spec = importlib.util.spec_from_file_location(
-    "pages", Path(__file__).with_name("pages.py")
-)
-pages = sys.modules["pages"] = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(pages)
+
+def neighbour(name):
+    """Import a module that lies beside this one: the folder is no package."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+pages, pushdown = neighbour("pages"), neighbour("pushdown")
 
 DOCS = pages.DOCS
 BACKENDS = [
@@ -109,6 +114,12 @@ def test_every_backend_has_a_page_of_five_headings(backend):
     found = re.findall(r"^## (.+)$", page.read_text("utf-8"), re.M)
     assert found == FIVE_HEADINGS
     assert f"(backends/{backend}.md)" in (DOCS / "index.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("backend", pushdown.SETTINGS)
+def test_pushdown_is_told_as_it_is(backend):
+    fresh = pushdown.table(backend) == pushdown.written(backend)
+    assert fresh, "python tests/pushdown.py writes the table anew"
 
 
 def test_every_page_is_in_the_index():
