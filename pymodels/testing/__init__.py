@@ -29,7 +29,11 @@ _TESTS = (
     "test_law",
     "test_queries",
     "test_lookups",
+    "test_models",
+    "test_saving",
     "test_reference",
+    "test_transactions",
+    "test_errors",
 )
 
 pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in (*_TESTS, "asking")))

@@ -1,0 +1,314 @@
+"""Saves write what changed, in one step, and touch nothing else."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from random import Random
+from typing import Any
+
+import pytest
+
+from pymodels.canonical import canonical
+from pymodels.errors import NotInModel, RecordNotFound, UnknownField
+from pymodels.storage import BaseStorage
+from pymodels.testing.asking import put
+from pymodels.testing.fixtures import NewStorage
+from pymodels.testing.models import (
+    Anything,
+    Catalogue,
+    Person,
+    Place,
+    Position,
+    Woman,
+    Worker,
+)
+from pymodels.testing.test_reference import how_many, seeds
+from pymodels.testing.universe import Declared, Loose, random_records, value_for
+from pymodels.values import same
+
+
+def test_a_new_instance_writes_all_that_it_declares(storage: BaseStorage) -> None:
+    key = Person(name="Ada").save(storage)
+    assert storage[key] == {
+        "name": "Ada",
+        "age": None,
+        "gender": None,
+        "born": None,
+        "tags": [],
+        "address": None,
+        "home": None,
+    }
+
+
+def test_a_save_writes_only_what_changed(storage: BaseStorage) -> None:
+    storage["a"] = {"name": "Ada", "job": "x", "odd": [1]}
+    person, worker = storage.get(Person, "a"), storage.get(Worker, "a")
+    person.age = 36
+    worker.job = "countess"
+    person.save()
+    worker.save()
+    assert storage["a"] == {"name": "Ada", "job": "countess", "odd": [1], "age": 36}
+
+
+def test_a_save_without_changes_writes_nothing(people: BaseStorage) -> None:
+    ada = people.get(Person, "ada")
+    people["ada"] = {"name": "Other"}
+    ada.save()
+    assert people["ada"] == {"name": "Other"}
+    del people["ada"]
+    ada.save()
+    assert "ada" not in people
+
+
+def test_a_default_is_not_written_by_itself(storage: BaseStorage) -> None:
+    storage["a"] = {"name": "Ada", "tags": ["x"]}
+    ada = storage.get(Person, "a")
+    ada.age = 3
+    ada.save()
+    assert storage["a"] == {"name": "Ada", "tags": ["x"], "age": 3}
+
+
+def test_two_writers_lose_nothing_of_each_other(people: BaseStorage) -> None:
+    one, two = people.get(Person, "ada"), people.get(Woman, "ada")
+    one.age, two.born = 1, date(2000, 1, 1)
+    one.save()
+    two.save()
+    one.gender, two.name = "female", "Ada L"
+    two.save()
+    one.age = 2
+    one.save()
+    record = people["ada"]
+    assert (record["age"], record["born"]) == (2, date(2000, 1, 1))
+    assert record["name"] == "Ada L"
+
+
+def test_nested_maps_are_patched_path_by_path(storage: BaseStorage) -> None:
+    storage["a"] = {
+        "name": "Ada",
+        "address": {
+            "city": "London",
+            "floor": 3,
+            "position": {"north": 1.0, "up": Decimal("0.10")},
+        },
+    }
+    one, two = storage.get(Person, "a"), storage.get(Person, "a")
+    assert one.address is not None
+    assert two.address is not None
+    assert two.address.position is not None
+    one.address.city = "Paris"
+    two.address.zip = 5
+    two.address.position.east = 2.5
+    one.save()
+    two.save()
+    assert same(
+        storage["a"],
+        {
+            "name": "Ada",
+            "address": {
+                "city": "Paris",
+                "floor": 3,
+                "position": {"north": 1.0, "up": Decimal("0.10"), "east": 2.5},
+                "zip": 5,
+            },
+        },
+    )
+
+
+def test_a_map_that_is_none_or_new_is_written_whole(storage: BaseStorage) -> None:
+    storage["a"] = {"name": "Ada", "address": None}
+    ada = storage.get(Person, "a")
+    ada.address = Place(position=Position(north=1.0))
+    ada.save()
+    whole = {"city": None, "zip": None, "position": {"north": 1.0, "east": None}}
+    assert storage["a"]["address"] == whole
+    ada.address.position = None
+    ada.save()
+    assert storage["a"]["address"] == {"city": None, "zip": None, "position": None}
+    ada.address = None
+    ada.save()
+    assert storage["a"]["address"] is None
+
+
+def test_a_map_that_became_something_else_is_replaced(storage: BaseStorage) -> None:
+    storage["a"] = {"name": "Ada", "address": {"city": "London"}}
+    ada = storage.get(Person, "a")
+    for other in (None, "text", [1], 5, date(2020, 1, 1)):
+        storage["a"] = {"name": "Ada", "address": other}
+        assert ada.address is not None
+        ada.address.city = f"not {other}"
+        ada.save()
+        assert storage["a"]["address"]["city"] == f"not {other}"
+
+
+def test_a_list_is_replaced_whole(people: BaseStorage) -> None:
+    ada = people.get(Person, "ada")
+    ada.tags.append("letters")
+    ada.save()
+    assert people["ada"]["tags"] == ["maths", "poetry", "letters"]
+    ada.tags = []
+    ada.save()
+    assert people["ada"]["tags"] == []
+
+
+def test_entries_of_a_map_come_and_go(storage: BaseStorage) -> None:
+    one = Catalogue(counts={"a": 1, "b.c": 2, "$d": 3})
+    key = one.save(storage)
+    two = storage.get(Catalogue, key)
+    assert one.counts is not None
+    assert two.counts is not None
+    del one.counts["b.c"]
+    one.counts["q'z"] = 4
+    two.counts["$d"] = 5
+    one.save()
+    two.save()
+    assert storage[key]["counts"] == {"a": 1, "$d": 5, "q'z": 4}
+
+
+def test_changes_keep_the_kinds_of_all_else(storage: BaseStorage) -> None:
+    record: dict[str, Any] = {
+        "value": {"day": date(2020, 1, 1), "money": Decimal("1.10"), "raw": b"\0"},
+        "moment": datetime(2020, 1, 1, tzinfo=UTC),
+        "list": [Decimal("2"), b"", date(1, 1, 1)],
+    }
+    storage["a"] = record
+    steps: list[Any] = [1, Decimal("1.0"), b"x", date(2020, 1, 2), [date(1, 1, 1)], "x"]
+    for step in [*steps, {"deep": b"y"}, None, record["value"], *reversed(steps)]:
+        found = storage.get(Anything, "a")
+        found.other = step
+        found.save()
+        assert same(storage["a"], {**record, "other": step})
+        found.value = {"inner": step}
+        found.save()
+        assert same(storage["a"], {**record, "other": step, "value": {"inner": step}})
+        found.value = record["value"]
+        found.save()
+        assert same(storage["a"], {**record, "other": step})
+
+
+def test_a_number_may_change_its_type_only(storage: BaseStorage) -> None:
+    key = Anything(value=1).save(storage)
+    for value in (1.0, Decimal("1"), Decimal("1.00"), True, 1, -0.0, 0.0, 0):
+        found = storage.get(Anything, key)
+        found.value = value
+        found.save()
+        assert same(storage[key]["value"], value)
+
+
+def test_a_record_that_is_gone_is_told(people: BaseStorage) -> None:
+    ada = people.get(Person, "ada")
+    del people["ada"]
+    ada.age = 5
+    with pytest.raises(RecordNotFound, match="ada"):
+        ada.save()
+    assert "ada" not in people
+    with pytest.raises(RecordNotFound):
+        ada.refresh()
+    with pytest.raises(RecordNotFound):
+        ada.delete()
+
+
+def test_delete_makes_an_instance_new_again(people: BaseStorage) -> None:
+    ada = people.get(Person, "ada")
+    ada.delete()
+    assert "ada" not in people
+    assert ada.key is None
+    assert ada.save(people, key="ada") == "ada"
+    assert people["ada"]["name"] == "Ada"
+
+
+def test_refresh_drops_unsaved_changes(people: BaseStorage) -> None:
+    ada = people.get(Person, "ada")
+    ada.name = "unsaved"
+    people["ada"] = {"name": "Lovelace", "age": 1}
+    assert ada.refresh() is ada
+    assert (ada.name, ada.age, ada.tags) == ("Lovelace", 1, [])
+    ada.age = 2
+    ada.save()
+    assert people["ada"] == {"name": "Lovelace", "age": 2}
+
+
+def test_a_save_that_would_leave_the_model_writes_nothing(
+    people: BaseStorage,
+) -> None:
+    before = people["ada"]
+    ada = people.get(Woman, "ada")
+    ada.gender, ada.age = "male", 5
+    with pytest.raises(NotInModel, match="gender"):
+        ada.save()
+    assert people["ada"] == before
+    with pytest.raises(NotInModel):
+        Woman(name="X", gender="male").save(people)
+    assert len(people) == 5
+
+
+def test_an_update_that_would_leave_the_model_writes_nothing(
+    people: BaseStorage,
+) -> None:
+    before = dict(people.records())
+    women = Woman.objects(people)
+    with pytest.raises(NotInModel, match="gender"):
+        women.update(gender="male", age=5)
+    with pytest.raises(ValueError, match="valid integer"):
+        women.update(age="many")
+    with pytest.raises(UnknownField):
+        women.update(wage=5)
+    with pytest.raises(ValueError):
+        women.update(address__city="x", address=None)
+    assert dict(people.records()) == before
+
+
+def test_an_update_sets_nested_paths(people: BaseStorage) -> None:
+    people["ada"] = {**people["ada"], "address": {"floor": 3, "city": "London"}}
+    everyone = Person.objects(people)
+    assert everyone.update(address__position__north=1.5, tags=["x"]) == 5
+    for _, record in people.records():
+        assert record["address"]["position"]["north"] == 1.5
+        assert record["tags"] == ["x"]
+    assert people["ada"]["address"]["floor"] == 3
+    assert people["guido"]["address"]["position"]["east"] == 4.6
+    assert everyone.where(address__city="London").update(born=date(1815, 12, 10)) == 1
+    assert people["ada"]["born"] == date(1815, 12, 10)
+
+
+def one_round_of_saves(opened: Callable[[], BaseStorage], seed: str) -> None:
+    """Let several instances of two models write to few records, in any order."""
+    random = Random(seed)
+    expected = random_records(random, 6)
+    names = [n for n in Declared.model_fields if n not in {"short", "anything", "spot"}]
+    with opened() as storage:
+        put(storage, expected)
+        loaded: list[Any] = []
+        for _ in range(40):
+            if len(loaded) < 4 or random.random() < 0.3:
+                key = random.choice(list(expected))
+                loaded.append(storage.get(random.choice((Loose, Anything)), key))
+                continue
+            instance = random.choice(loaded)
+            if isinstance(instance, Anything):
+                names_here = ["value", "other"]
+            else:
+                names_here = random.sample(names, 2)
+            for name in names_here:
+                value = value_for(name, random)
+                setattr(instance, name, value)
+                if not same(instance_row(instance).get(name, MISSING), value):
+                    expected[instance.key][name] = canonical(value)
+            instance.save()
+            found = dict(storage.records())
+            for key, record in expected.items():
+                assert same(found[key], record), f"seed {seed}, {key!r}"
+
+
+MISSING = object()
+
+
+def instance_row(instance: Any) -> dict[str, Any]:
+    """Give the record as the instance knows it from its last load or save."""
+    storage, row = instance.storage, type(instance).__pymodels_row__.__get__(instance)
+    found: dict[str, Any] = storage.decode(row)
+    return found
+
+
+def test_reference_random_saves_lose_nothing(new_storage: NewStorage) -> None:
+    for _, seed in zip(range(how_many() // 200), seeds(), strict=False):
+        one_round_of_saves(new_storage, seed)
