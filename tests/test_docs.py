@@ -116,6 +116,17 @@ def test_every_backend_has_a_page_of_five_headings(backend):
     assert f"(backends/{backend}.md)" in (DOCS / "index.md").read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("module", "end"), [("storage", "# Users' methods."), ("query", "# Building.")]
+)
+def test_every_hook_is_explained(module, end):
+    source = Path(pymodels.__path__[0], f"{module}.py").read_text("utf-8")
+    hooks = re.findall(r"def (\w+)\(", source.partition("# Hooks")[2].partition(end)[0])
+    page = (DOCS / "write-a-backend.md").read_text("utf-8")
+    told = set(re.findall(r"`(\w+)[`(]", page)) | {"is_closed"}
+    assert set(hooks) - told == set()
+
+
 @pytest.mark.parametrize("backend", pushdown.SETTINGS)
 def test_pushdown_is_told_as_it_is(backend):
     fresh = pushdown.table(backend) == pushdown.written(backend)
