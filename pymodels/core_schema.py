@@ -7,6 +7,7 @@ types that it cannot hold. Everything else stays as the user configured it.
 
 from collections.abc import Callable
 from datetime import timedelta
+from enum import Enum
 from typing import Any
 
 Schema = dict[str, Any]
@@ -22,6 +23,8 @@ _CONVERTED = {
     "set",
     "frozenset",
     "timedelta",
+    "dataclass",
+    "ordered-dict",
 }
 _FIELDS = {"model-field", "typed-dict-field", "dataclass-field", "named-tuple-field"}
 _SPELLINGS = {
@@ -56,7 +59,7 @@ def _copied(
         # A default is the user's value, even where it looks like a schema.
         return {**node, "schema": _copied(node["schema"], names_of, names)}
     if kind == "literal":
-        return node
+        return _literal(node)
     if kind == "lax-or-strict":
         inner = _copied(node["lax_schema"], names_of, names)
         if "serialization" in node and "serialization" not in inner:
@@ -83,6 +86,29 @@ def _copied(
     if kind == "timedelta":
         return _microseconds(result)
     return result
+
+
+def _literal(schema: Schema) -> Schema:
+    """Read the values of members of an Enum, which JSON mode alone would do."""
+    members = {
+        (type(one.value), one.value): one
+        for one in schema["expected"]
+        if isinstance(one, Enum)
+    }
+    if not members:
+        return schema
+
+    def member(value: Any) -> Any:
+        return members.get((type(value), value), value) if _hashable(value) else value
+
+    function = {"type": "no-info", "function": member}
+    moved = {"ref": schema["ref"]} if "ref" in schema else {}
+    inner = {key: part for key, part in schema.items() if key != "ref"}
+    return {"type": "function-before", "function": function, "schema": inner, **moved}
+
+
+def _hashable(value: Any) -> bool:
+    return not isinstance(value, list | dict)
 
 
 def _microseconds(schema: Schema) -> Schema:
