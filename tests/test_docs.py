@@ -1,32 +1,20 @@
 """The pages tell the truth: each example runs, nothing that exists is left out."""
 
 import doctest
-import importlib.util
 import inspect
 import pkgutil
 import re
-import sys
 from importlib import import_module
 from pathlib import Path
 
+import pages
+import pushdown
 import pytest
 
 import pymodels
 from pymodels import backends, errors
 from pymodels.lookups import LOOKUPS
 from pymodels.settings import ENVIRONMENT
-
-
-def neighbour(name):
-    """Import a module that lies beside this one: the folder is no package."""
-    path = Path(__file__).with_name(f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-pages, pushdown = neighbour("pages"), neighbour("pushdown")
 
 DOCS = pages.DOCS
 BACKENDS = [
