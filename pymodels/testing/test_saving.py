@@ -290,8 +290,11 @@ def one_round_of_saves(opened: Callable[[], BaseStorage], seed: str) -> None:
                 names_here = random.sample(names, 2)
             for name in names_here:
                 value = value_for(name, random)
+                known = instance_row(instance).get(name, MISSING)
+                if type(known) is type(value) is dict:
+                    continue  # maps are patched path by path: another test
                 setattr(instance, name, value)
-                if not same(instance_row(instance).get(name, MISSING), value):
+                if not same(known, value):
                     expected[instance.key][name] = canonical(value)
             instance.save()
             found = dict(storage.records())
