@@ -6,7 +6,7 @@ import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +15,10 @@ from pymodels import BaseStorage
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [
+    *(ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING")),
+    *sorted(DOCS.rglob("*.md")),
+]
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
 _BLOCK = re.compile(r"^( *)```([^\n]*)\n(.*?)^ *```$", re.M | re.S)
@@ -91,8 +94,10 @@ def closing_storages() -> Iterator[None]:
 class Runner:
     """Runs the examples of one page, top to bottom, in one namespace."""
 
-    def __init__(self, page: Path) -> None:
+    def __init__(self, page: Path, settings: dict[str, str] | None = None) -> None:
+        """Take a page, and perhaps settings to put in the place of others."""
         self.page = page
+        self.settings = settings or {}
         # A module of its own, so that what is defined there can be pickled.
         self.module = ModuleType("page_" + re.sub(r"\W", "_", page.stem))
 
@@ -100,8 +105,13 @@ class Runner:
         sys.modules[self.module.__name__] = self.module
         with closing_storages():
             for example in examples_of(self.page):
-                self._run(example)
+                self._run(replace(example, code=self._replaced(example.code)))
         del sys.modules[self.module.__name__]
+
+    def _replaced(self, code: str) -> str:
+        for old, new in self.settings.items():
+            code = code.replace(f'"{old}"', f'"{new}"')
+        return code
 
     def _run(self, example: Example) -> None:
         if example.source:

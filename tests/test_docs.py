@@ -50,6 +50,23 @@ def test_examples_run(page, tmp_path, monkeypatch):
     pages.Runner(page).run()
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("docs/models.md", "memory://", "sqlite:///page.db"),
+        ("docs/querying.md", "memory://", "sqlite:///page.db"),
+        ("docs/semantics.md", "memory://", "sqlite:///page.db"),
+        ("docs/tutorial.md", "sqlite:///library.db", "memory://library"),
+        ("README.md", "sqlite:///people.db", "memory://people"),
+    ],
+)
+def test_one_line_switches(name, old, new, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = pages.ROOT / name
+    assert f'"{old}"' in page.read_text("utf-8")
+    pages.Runner(page, {old: new}).run()
+
+
 @each_page
 def test_links_lead_somewhere(page):
     broken = []
