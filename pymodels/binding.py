@@ -155,6 +155,9 @@ def _operands(node: p.Comparison, declared: Shape | None) -> p.Comparison:
 def _converted(value: Any, shape: Shape | None, node: p.Comparison) -> Any:
     if shape is not None and shape.operand is not None:
         return shape.operand(value)
+    if type(value) is list:
+        items = shape.items if shape is not None else None
+        return [_converted(part, items, node) for part in value]
     if hasattr(type(value), "__pymodels_reference__"):
         return value.key
     if hasattr(type(value), "__pydantic_fields__"):

@@ -150,8 +150,7 @@ class ModelCodec:
 
     def settle(self, instance: "Model", storage: "BaseStorage") -> None:
         """Tell the references in an instance where they stand."""
-        for name in self.reference_fields:
-            references.settle(instance, name, storage)
+        references.settle(instance, self.reference_fields, storage)
 
     def validate(self, record: Record, key: str) -> "Model":
         """Validate a record into an instance, or raise `InvalidRecord`."""
@@ -266,6 +265,8 @@ class ModelCodec:
         """Raise `UnknownField` unless the name leads to a reference."""
         shape: Shape | None = self.shape
         for part in name.split("__"):
+            while shape and shape.items and not shape.members:
+                shape = shape.items
             shape = shape.step(part)[1] if shape else None
         if shape is None or not refers(shape):
             known = ", ".join(self.reference_fields) or "none"

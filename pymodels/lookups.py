@@ -33,6 +33,8 @@ def operand(value: Any, where: str) -> Any:
         return Decimal(value)
     if type(value) is Decimal and value.is_finite():
         return value
+    if isinstance(value, list | tuple):
+        return [operand(part, f"{where}[{at}]") for at, part in enumerate(value)]
     try:
         return canonical(value, where)
     except EncodeError as error:

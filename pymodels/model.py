@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transf
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 from pydantic._internal._model_construction import ModelMetaclass
 
+from pymodels import references
 from pymodels.canonical import canonical
 from pymodels.definition import check_names, prefill
 from pymodels.errors import DefinitionError
@@ -70,6 +71,16 @@ class Model(BaseModel, metaclass=ModelMeta):
     model_config = ConfigDict(validate_assignment=True)
 
     __pymodels_codec_made__: ClassVar[Any]
+    __pymodels_references__: ClassVar[frozenset[str]] = frozenset()
+
+    if not TYPE_CHECKING:
+        # To a checker this would allow any name.
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if name in self.__pymodels_references__:
+                where = self.storage
+                if where is not None:
+                    references.settle(self, (name,), where)
 
     @classmethod
     def __pydantic_on_complete__(cls) -> None:
@@ -87,7 +98,9 @@ class Model(BaseModel, metaclass=ModelMeta):
         cls.__pymodels_forget__()
         if cls.__pydantic_generic_metadata__["parameters"]:
             return
-        _ = cls.__pymodels_codec__.indexes
+        codec = cls.__pymodels_codec__
+        _ = codec.indexes
+        cls.__pymodels_references__ = frozenset(codec.reference_fields)
 
     @classmethod
     def __pymodels_forget__(cls) -> None:

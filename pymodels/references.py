@@ -9,6 +9,7 @@ from pydantic_core import core_schema
 from pymodels.errors import DanglingReference, QueryError, RecordNotFound
 from pymodels.fields import REFERENCE
 from pymodels.keys import check_key, is_key
+from pymodels.shapes import ANYTHING, Shape
 
 if TYPE_CHECKING:
     from typing import Self
@@ -123,9 +124,8 @@ class Reference(Generic[M]):
         return copied
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.key is None:
-            return Reference, (self._instance,)
-        return Reference, (self.key,)
+        target = self._instance if self.key is None else self.key
+        return _restored, (target, self._model() if callable(self._model) else None)
 
     @classmethod
     def __get_pydantic_core_schema__(
@@ -136,22 +136,11 @@ class Reference(Generic[M]):
         model_of = _model_getter(target)
 
         def accept(value: Any) -> Reference[Any]:
-            if isinstance(value, Reference):
-                reference = value
-            elif is_key(value):
-                reference = Reference(value)
-            elif hasattr(type(value), "__pymodels_codec__"):
-                model = model_of()
-                if model is not None and not isinstance(value, model):
-                    raise ValueError(
-                        f"a {model.__name__} or its key is expected, not a "
-                        f"{type(value).__name__}"
-                    )
-                reference = Reference(value)
-            else:
-                raise ValueError("an instance, a key or a Reference is expected")
-            if reference._model is None:
-                reference._model = model_of
+            if not is_key(value):
+                _check_target(value, model_of())
+            # One of its own: each holder tells it where it stands.
+            reference: Reference[Any] = Reference(value)
+            reference._model = model_of
             return reference
 
         validate = core_schema.no_info_after_validator_function(
@@ -167,8 +156,30 @@ class Reference(Generic[M]):
         )
 
 
+def _restored(target: Any, model: Any) -> Reference[Any]:
+    """Make a reference again that was pickled."""
+    reference: Reference[Any] = Reference(target)
+    reference._model = None if model is None else _model_getter(model)
+    return reference
+
+
+def _check_target(value: Any, model: "type[Model] | None") -> None:
+    """Refuse what is neither an instance of the model nor a reference to it."""
+    found: Any = type(value)
+    if isinstance(value, Reference):
+        known = value._model() if callable(value._model) else None
+        found = known if value._instance is None else type(value._instance)
+    elif not hasattr(found, "__pymodels_codec__"):
+        raise ValueError("an instance, a key or a Reference is expected")
+    if model is not None and found is not None and not issubclass(found, model):
+        raise ValueError(
+            f"a {model.__name__} or its key is expected, not a {found.__name__}"
+        )
+
+
 def _key_of(value: Any) -> str:
-    key = value.key if isinstance(value, Reference) else getattr(value, "key", None)
+    # A key or an instance may have been put in without validation.
+    key = value if is_key(value) else getattr(value, "key", None)
     if key is None:
         raise ValueError("the instance referred to is not saved yet")
     return str(key)
@@ -214,38 +225,65 @@ def _operand(value: Any, model_of: "Callable[[], type[Model] | None]") -> Any:
     return key
 
 
-def references_in(value: Any) -> Iterator[Reference[Any]]:
-    """Walk over the references in a field's value, nested ones included."""
-    if isinstance(value, Reference):
+def targets_in(value: Any, shape: Shape | None) -> Iterator[Any]:
+    """Walk over what stands where a shape says that there are references.
+
+    These are references, or instances and keys put there without validation.
+    """
+    if shape is None or shape is ANYTHING or value is None:
+        return
+    if shape.operand is not None and _refers(value):
         yield value
     elif isinstance(value, dict):
-        for part in value.values():
-            yield from references_in(part)
+        for name, part in value.items():
+            yield from targets_in(part, shape.step(str(name))[1])
     elif isinstance(value, list | tuple | set | frozenset):
         for part in value:
-            yield from references_in(part)
-    elif hasattr(type(value), "__pydantic_fields__"):
-        yield from references_in(vars(value))
+            yield from targets_in(part, shape.items)
+    elif shape.members:
+        parts = getattr(value, "__dict__", {})
+        for name in shape.members.keys() & parts.keys():
+            yield from targets_in(parts[name], shape.members[name].shape)
 
 
-def settle(instance: "Model", name: str, storage: "BaseStorage") -> None:
-    """Tell the references in a field where they stand and where to load from."""
+def _refers(value: Any) -> bool:
+    return isinstance(value, Reference | str) or hasattr(
+        type(type(value)), "__pymodels_codec__"
+    )
+
+
+def settle(instance: "Model", names: Iterable[str], storage: "BaseStorage") -> None:
+    """Tell the references in some fields where they stand and where to load from."""
     model = type(instance)
-    for reference in references_in(vars(instance).get(name)):
-        reference._storage = storage
-        reference._holder = f"{model.__name__} {instance.key!r}.{name}"
+    for name in names:
+        for target in _targets(instance, name):
+            if isinstance(target, Reference):
+                target._storage = storage
+                target._holder = f"{model.__name__} {instance.key!r}.{name}"
+
+
+def _targets(instance: "Model", name: str) -> Iterator[Any]:
+    shape = type(instance).__pymodels_codec__.shape.members[name].shape
+    return targets_in(vars(instance).get(name), shape)
 
 
 def save_targets(
     instance: "Model", name: str, storage: "BaseStorage", saving: set[int]
 ) -> None:
     """Save what a field refers to and is not saved yet."""
-    for reference in references_in(vars(instance).get(name)):
-        target = reference._instance
-        if target is not None and target.key is None and id(target) not in saving:
-            target.save(storage)
-        if target is not None and target.key is not None:
-            reference._key = target.key
+    for target in _targets(instance, name):
+        save_target(target, storage, saving)
+
+
+def save_target(target: Any, storage: "BaseStorage | None", saving: set[int]) -> None:
+    """Save what is referred to, unless it is saved, or is being saved."""
+    model = target._instance if isinstance(target, Reference) else target
+    if model is None or isinstance(model, str):
+        return
+    if model.key is None and id(model) not in saving:
+        model.save(storage)
+    if isinstance(target, Reference) and model.key is not None:
+        target._key = model.key
 
 
 def prefetch(
@@ -254,11 +292,9 @@ def prefetch(
     """Load what many instances refer to, one batch for all of them."""
     waiting: dict[type, dict[str, list[Reference[Any]]]] = {}
     for instance in instances:
-        value: Any = instance
-        for name in path:
-            value = getattr(value, name, None)
-        for reference in references_in(value):
-            if reference._instance is None:
+        shape = type(instance).__pymodels_codec__.shape
+        for reference in _at(instance, path, shape):
+            if isinstance(reference, Reference) and reference._instance is None:
                 of_model = waiting.setdefault(reference.model, {})
                 of_model.setdefault(reference._key, []).append(reference)
     for model, by_key in waiting.items():
@@ -269,3 +305,15 @@ def prefetch(
                 if key not in found:
                     raise reference._dangling(model, storage)
                 reference._instance = found[key]
+
+
+def _at(value: Any, path: tuple[str, ...], shape: Shape | None) -> Iterator[Any]:
+    """Walk over the references at a path, through lists too."""
+    if not path:
+        yield from targets_in(value, shape)
+    elif shape is not None and isinstance(value, list | tuple | set | frozenset):
+        for part in value:
+            yield from _at(part, path, shape.items)
+    elif shape is not None and value is not None:
+        parts = value if isinstance(value, dict) else vars(value)
+        yield from _at(parts.get(path[0]), path[1:], shape.step(path[0])[1])

@@ -57,6 +57,10 @@ class Shape:
             return name, self.rest
         return member.stored, member.shape
 
+    def at(self, path: Path) -> "Shape | None":
+        """Give the shape at a path of field names."""
+        return self.resolve(path)[1]
+
     def resolve(self, path: Path) -> "tuple[Path, Shape | None]":
         """Turn a path of field names into stored names and the shape at its end."""
         stored: list[str] = []

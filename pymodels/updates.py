@@ -79,9 +79,8 @@ def encode_field(
         return canonical(value, where)
     whole = _closed(*found)
     value = SchemaValidator(whole, _use_prebuilt=False).validate_python(value)
-    for reference in references.references_in(value):
-        if reference._instance is not None and reference.key is None:
-            reference._instance.save(storage)
+    for target in references.targets_in(value, codec.shape.at(path)):
+        references.save_target(target, storage, set())
     try:
         dumped = SchemaSerializer(whole, _use_prebuilt=False).to_python(
             value, by_alias=True, round_trip=True, warnings=False
