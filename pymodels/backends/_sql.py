@@ -60,7 +60,7 @@ def compare(node: p.Comparison, at: Place, columns: Columns) -> Sql | None:
     """Compile a comparison of the value at a place."""
     match node:
         case p.Exists():
-            return Sql(f"{at.value} IS NOT NULL")
+            return Sql(f"{at.rank}>0" if at.rank else f"{at.value} IS NOT NULL")
         case p.HasKind(kinds=kinds):
             return has_kind(kinds, at, columns.usual)
         case p.Equal(value=value, caseless=False):

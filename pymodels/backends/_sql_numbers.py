@@ -6,9 +6,12 @@ the side on which the neighbour lies. Decimals in records are text with a mark
 and compare by a Python function.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from pymodels.backends._sql_terms import NEVER, Place, Sql, joined
+from pymodels.json_body import to_json
 from pymodels.values import LARGEST_INTEGER, SMALLEST_INTEGER
 
 Number = int | float | Decimal
@@ -66,63 +69,73 @@ def native_operator(operator: str, side: int) -> str | None:
     return "<" if operator in {"<", "<="} else ">="
 
 
-def compare_number(
-    operator: str, value: Number, column: str, kind: str, decimal: str, finite: str
-) -> tuple[str, tuple[Any, ...]]:
-    """Compile a comparison with a number.
+def is_finite(at: Place) -> str:
+    """A number that fits: only foreign rows can hold others."""
+    return (
+        f"({at.kinds} IS NOT NULL OR (abs({at.value})<=1.7976931348623157e308"
+        f" AND NOT ({at.type}='integer' AND typeof({at.value})='real')))"
+    )
 
-    ``column`` and ``kind`` are SQL for the value and its JSON type, ``decimal``
-    says that it is a Decimal, ``finite`` that a foreign number fits.
-    """
-    exact = str(Decimal(value))
-    marked = f"({decimal} AND pm_compare({column},?){operator}0)"
+
+def compare_number(operator: str, value: Number, at: Place, decimal: str) -> Sql:
+    """Compile a comparison with a number; ``decimal`` guards the stored Decimals."""
     near, side = neighbour(value)
     asked = native_operator(operator, side)
-    if asked is None:
-        return marked, (exact,)
-    guards = f"{column}{asked}?"
+    arms: list[Sql | None] = []
+    if asked is not None:
+        arms.append(Sql(f"({_native(asked, near, at)})", (near,)))
+    if decimal:
+        text = f"({decimal} AND pm_compare({at.value},?){operator}0)"
+        arms.append(Sql(text, (str(Decimal(value)),)))
+    return joined(" OR ", arms) or NEVER
+
+
+def _native(asked: str, near: int | float, at: Place) -> str:
+    if at.rank:
+        return f"{at.rank}=1 AND {at.value}{asked}?"
+    guards = f"{at.value}{asked}?"
     if asked in {">", ">="}:
-        guards += f" AND {column}<''"
+        guards += f" AND {at.value}<''"
     if any(_HOLDS[asked](boolean, near) for boolean in (0, 1)):
-        guards += f" AND ({column} NOT IN (0,1) OR {kind} NOT IN ('true','false'))"
-    if asked != "=" or abs(near) > LARGEST_INTEGER:
-        guards += f" AND {finite}"
-    return f"(({guards}) OR {marked})", (near, exact)
+        guards += _is_no_bool(at)
+    if at.foreign and (asked != "=" or abs(near) > LARGEST_INTEGER):
+        guards += f" AND {is_finite(at)}"
+    return guards
+
+
+def _is_no_bool(at: Place) -> str:
+    return f" AND ({at.value} NOT IN (0,1) OR {at.type} NOT IN ('true','false'))"
 
 
 MOST_BOUND = 64
 
 
-def equal_numbers(
-    values: list[Number], column: str, kind: str, decimal: str, finite: str
-) -> tuple[str, tuple[Any, ...]]:
+def equal_numbers(values: list[Number], at: Place, decimal: str) -> Sql:
     """Compile equality with one of several numbers."""
+    arms: list[Sql | None] = []
     natives = [near for near, side in map(neighbour, values) if side == 0]
-    texts = [sort_text(Decimal(value)) for value in values]
-    wanted, parameters = _listed(texts)
-    marked = f"({decimal} AND pm_number({column}) IN ({wanted}))"
-    if not natives:
-        return marked, parameters
-    if len(natives) > MOST_BOUND:
-        arms, bound = _long_list(natives, column)
-    else:
-        arms = f"{column} IN ({','.join('?' * len(natives))})"
-        bound = tuple(natives)
-    if any(native in {0, 1} for native in natives):
-        arms += f" AND ({column} NOT IN (0,1) OR {kind} NOT IN ('true','false'))"
-    return f"(({arms} AND {finite}) OR {marked})", bound + parameters
+    if natives:
+        listed, parameters = _listed(natives)
+        guards = f"{at.value} IN ({listed})"
+        if at.rank:
+            guards = f"{at.rank}=1 AND {guards}"
+        elif any(native in {0, 1} for native in natives):
+            guards += _is_no_bool(at)
+        if at.foreign and not at.rank:
+            guards += f" AND {is_finite(at)}"
+        arms.append(Sql(f"({guards})", parameters))
+    if decimal:
+        listed, parameters = _listed([sort_text(Decimal(value)) for value in values])
+        text = f"({decimal} AND pm_number({at.value}) IN ({listed}))"
+        arms.append(Sql(text, parameters))
+    return joined(" OR ", arms) or NEVER
 
 
-def _listed(texts: list[str]) -> tuple[str, tuple[Any, ...]]:
-    if len(texts) <= MOST_BOUND:
-        return ",".join("?" * len(texts)), tuple(texts)
-    quoted = ",".join(f'"{text}"' for text in texts)
-    return "SELECT value FROM json_each(?)", (f"[{quoted}]",)
-
-
-def _long_list(natives: list[int | float], column: str) -> tuple[str, tuple[Any, ...]]:
-    spelled = ",".join(map(repr, natives))
-    return f"{column} IN (SELECT value FROM json_each(?))", (f"[{spelled}]",)
+def _listed(values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+    """Give a list of parameters; a long one as a single parameter of JSON text."""
+    if len(values) <= MOST_BOUND:
+        return ",".join("?" * len(values)), tuple(values)
+    return "SELECT value FROM json_each(?)", (to_json(list(values)),)
 
 
 def sort_text(value: Decimal) -> str:

@@ -19,7 +19,11 @@ def sort_terms(order: Order, columns: Columns) -> list[str] | None:
     kinds = order.declared.kinds - {Kind.NONE}
     if len(kinds) != 1:
         return None
-    match next(iter(kinds)):
+    kind = next(iter(kinds))
+    if at.rank and kind is not Kind.BYTES and not (kind is Kind.NUMBER and at.decimals):
+        # As the index has it: kinds first, then values.
+        return [at.rank, at.value]
+    match kind:
         case Kind.NUMBER:
             # Text here is a Decimal: a native number next to it, on which side
             # of that it lies, and for those of one side their order.

@@ -4,6 +4,7 @@ A *place* is what SQL can see of one value: ``value`` (`json_extract`), ``type``
 (`json_type`) and ``mark``, its note of kind.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,21 +24,31 @@ class Sql:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """How the columns of one table are called, quoted for SQL.
+    """How a table's columns are called, quoted for SQL, and what is known of it.
 
-    ``usual`` are the notes that the model's own records carry most: where a
-    row's note is one of them, nobody needs to look into it.
+    ``usual`` are the notes of kinds that the model's own records carry most:
+    where a row's note is one of them, nobody needs to look into it. ``foreign``
+    says that there may be rows without a note. ``ranked`` are the paths that are
+    indexed by kind and value, ``without_decimals`` those of them where no Decimal
+    is stored. ``kinds`` may be the text NULL: a table without notes.
     """
 
     key: str = '"key"'
     body: str = '"body"'
     kinds: str = '"kinds"'
     usual: tuple[str, ...] = ()
+    foreign: bool = True
+    ranked: frozenset[Path] = frozenset()
+    without_decimals: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What SQL sees of one value, and of the row it stands in."""
+    """What SQL sees of one value, and of the row it stands in.
+
+    ``rank`` is its kind as a number (`rank_of`), where that is indexed.
+    ``elements`` are the arguments of `json_each`, if the value may be a list.
+    """
 
     value: str
     type: str
@@ -45,12 +56,47 @@ class Place:
     kinds: str
     shape: Shape | None = None
     elements: str = ""
-    """The arguments of `json_each`, where the value may be a list."""
+    rank: str = ""
+    foreign: bool = True
+    decimals: bool = True
 
     @property
     def texts(self) -> tuple[str, ...]:
         """The kinds that a foreign row's text is read as here."""
-        return self.shape.reads_text if self.shape else ()
+        return self.shape.reads_text if self.shape and self.foreign else ()
+
+
+# Ranks: the place of a kind in the law's order, decimals apart from numbers.
+DECIMAL_RANK = 2
+RANKS = {
+    "none": 0,
+    "number": 1,
+    "decimal": DECIMAL_RANK,
+    "string": 3,
+    "map": 4,
+    "list": 5,
+    "bytes": 6,
+    "bool": 7,
+    "date": 8,
+    "naive": 9,
+    "datetime": 10,
+}
+
+
+def rank_of(type_: str, mark: str) -> str:
+    """Give the expression of a value's rank, of builtin functions only.
+
+    It stands in indexes, and other programs must be able to write the table.
+    """
+    marked = " ".join(
+        f"WHEN '{name}' THEN {RANKS[name]}"
+        for name in ("decimal", "bytes", "date", "naive", "datetime")
+    )
+    return (
+        f"CASE {type_} WHEN 'integer' THEN 1 WHEN 'real' THEN 1 WHEN 'text' THEN "
+        f"CASE {mark} {marked} ELSE 3 END WHEN 'object' THEN 4 WHEN 'array' THEN 5 "
+        "WHEN 'true' THEN 7 WHEN 'false' THEN 7 ELSE 0 END"
+    )
 
 
 NEVER, ALWAYS = Sql("0"), Sql("1")
@@ -70,13 +116,44 @@ def json_path(path: Path) -> str:
 def place(columns: Columns, path: Path, shape: Shape | None) -> Place:
     """Give the expressions for one path of a row."""
     at = json_path(path)
+    type_ = f"json_type({columns.body},{at})"
+    mark = f"json_extract({columns.kinds},{at})"
     return Place(
         f"json_extract({columns.body},{at})",
-        f"json_type({columns.body},{at})",
-        f"json_extract({columns.kinds},{at})",
+        type_,
+        mark,
         columns.kinds,
         shape,
         f"{columns.body},{at}",
+        rank_of(type_, mark) if path in columns.ranked else "",
+        columns.foreign,
+        path not in columns.without_decimals,
+    )
+
+
+def literal(value: Any) -> str:
+    """Spell a parameter as an SQL literal."""
+    match value:
+        case None:
+            return "NULL"
+        case bool():
+            return str(int(value))
+        case int() | float():
+            return repr(value)
+        case bytes():
+            return f"X'{value.hex()}'"
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+_QUOTED_OR_MARK = re.compile(r"""'[^']*'|"[^"]*"|\?""")
+
+
+def inlined(found: Sql) -> str:
+    """Give the text with its parameters in it, as an index needs it."""
+    values = iter(found.parameters)
+    return _QUOTED_OR_MARK.sub(
+        lambda part: literal(next(values)) if part.group() == "?" else part.group(),
+        found.text,
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pymodels import predicates as p
 from pymodels.backends._sql_terms import Place, Sql, joined
-from pymodels.backends._sql_values import equal, is_marked, is_text
+from pymodels.backends._sql_values import equal, is_marked, is_text, is_typed
 from pymodels.json_body import to_json
 from pymodels.values import Kind
 
@@ -70,7 +70,7 @@ def _has_element(value: Any, at: Place) -> Sql | None:
     """A list with an equal element: the same comparison, of each element."""
     items = at.shape.items if at.shape else None
     mark = f"json_extract({at.kinds},e.fullkey)"
-    element = Place("e.value", "e.type", mark, at.kinds, items)
+    element = Place("e.value", "e.type", mark, at.kinds, items, foreign=at.foreign)
     if value is None:
         found: Sql | None = Sql("e.type='null'")
     else:
@@ -78,7 +78,7 @@ def _has_element(value: Any, at: Place) -> Sql | None:
     if found is None:
         return None
     text = (
-        f"({at.type}='array' AND EXISTS(SELECT 1 FROM json_each({at.elements}) e"
+        f"({is_typed('array', at)} AND EXISTS(SELECT 1 FROM json_each({at.elements}) e"
         f" WHERE {found.text}))"
     )
     return Sql(text, found.parameters, found.exact)

@@ -6,8 +6,8 @@ Each is exact: true of just the records of which the evaluator says so.
 from collections.abc import Sequence
 from typing import Any
 
-from pymodels.backends._sql_numbers import compare_number, equal_numbers
-from pymodels.backends._sql_terms import NEVER, Place, Sql, joined
+from pymodels.backends._sql_numbers import compare_number, equal_numbers, is_finite
+from pymodels.backends._sql_terms import NEVER, RANKS, Place, Sql, joined
 from pymodels.json_body import to_json, value_json
 from pymodels.shapes import Shape
 from pymodels.values import Kind, is_naive, kind_of
@@ -15,6 +15,8 @@ from pymodels.values import Kind, is_naive, kind_of
 
 def is_text(at: Place) -> str:
     """A string: text without a mark, that is not read as something else."""
+    if at.rank:
+        return f"{at.rank}={RANKS['string']}"
     guard = f"{at.type}='text' AND {at.mark} IS NULL"
     if at.texts:
         guard += (
@@ -26,8 +28,9 @@ def is_text(at: Place) -> str:
 
 def is_marked(marks: Sequence[str], at: Place) -> str:
     """A text with one of the marks, or a foreign one that is read as such."""
-    wanted = ",".join(f"'{mark}'" for mark in marks)
-    own = f"{at.mark} IN ({wanted})" if len(marks) > 1 else f"{at.mark}={wanted}"
+    if at.rank:
+        return _is_one(at.rank, [str(RANKS[mark]) for mark in marks])
+    own = _is_one(at.mark, [f"'{mark}'" for mark in marks])
     read = [name for name in at.texts if name in marks or _reads(name, marks)]
     if not read:
         return own
@@ -38,16 +41,22 @@ def is_marked(marks: Sequence[str], at: Place) -> str:
     )
 
 
+def _is_one(expression: str, spelled: Sequence[str]) -> str:
+    if len(spelled) == 1:
+        return f"{expression}={spelled[0]}"
+    return f"{expression} IN ({','.join(spelled)})"
+
+
 def _reads(name: str, marks: Sequence[str]) -> bool:
     return name == "datetime" and "naive" in marks
 
 
-def is_finite(at: Place) -> str:
-    """A number that fits: only foreign rows can hold others."""
-    return (
-        f"({at.kinds} IS NOT NULL OR (abs({at.value})<=1.7976931348623157e308"
-        f" AND NOT ({at.type}='integer' AND typeof({at.value})='real')))"
-    )
+def is_typed(word: str, at: Place) -> str:
+    """A value of one JSON type."""
+    if at.rank:
+        rank = {"array": "list", "object": "map", "true": "bool", "false": "bool"}
+        return f"{at.rank}={RANKS[rank[word]]}"
+    return f"{at.type}='{word}'"
 
 
 def has_kind(kinds: frozenset[Kind], at: Place, usual: tuple[str, ...]) -> Sql:
@@ -68,8 +77,9 @@ def _kind_test(kind: Kind, at: Place, usual: tuple[str, ...]) -> str:
             return f"{at.type}='null'"
         case Kind.NUMBER:
             decimal = f"({at.type}='text' AND {is_marked(['decimal'], at)})"
-            number = f"({at.type} IN ('integer','real') AND {is_finite(at)})"
-            return f"{number} OR {decimal}"
+            number = f"{at.type} IN ('integer','real')"
+            number += f" AND {is_finite(at)}" if at.foreign else ""
+            return f"({number}) OR {decimal}"
         case Kind.STRING:
             if at.texts:
                 return f"({is_text(at)})"
@@ -81,6 +91,8 @@ def _kind_test(kind: Kind, at: Place, usual: tuple[str, ...]) -> str:
         case Kind.MAP:
             return f"{at.type}='object'"
         case Kind.OTHER:
+            if not at.foreign:
+                return "0"
             return f"({at.type} IN ('integer','real') AND NOT {is_finite(at)})"
     marks = MARKS[kind]
     return f"({at.type}='text' AND ({shortcut}{is_marked(marks, at)}))"
@@ -97,10 +109,10 @@ def equal(value: Any, at: Place) -> Sql | None:
     """Equal by value within one kind."""
     match kind_of(value):
         case Kind.NONE:
-            return Sql(f"{at.value} IS NULL")
+            return Sql(f"{at.rank}=0" if at.rank else f"{at.value} IS NULL")
         case Kind.BOOL:
             word = "true" if value else "false"
-            return Sql(f"({at.value}={int(value)} AND {at.type}='{word}')")
+            return Sql(f"({at.value}={int(value)} AND {is_typed(word, at)})")
         case Kind.NUMBER:
             return ordered("=", value, at)
         case Kind.LIST | Kind.MAP:
@@ -110,17 +122,22 @@ def equal(value: Any, at: Place) -> Sql | None:
     return ordered("=", value, at)
 
 
+def is_decimal(at: Place) -> str:
+    """A Decimal; "" where there is none."""
+    if not at.decimals:
+        return ""
+    guard = is_marked(["decimal"], at)
+    return guard if at.rank else f"{at.value}>='' AND {guard}"
+
+
 def ordered(operator: str, value: Any, at: Place) -> Sql | None:
     """Compare with a value of an ordered kind; of any other it is false."""
     match kind_of(value):
         case Kind.NUMBER:
-            decimal = f"{at.value}>='' AND {is_marked(['decimal'], at)}"
-            text, parameters = compare_number(
-                operator, value, at.value, at.type, decimal, is_finite(at)
-            )
-            return Sql(text, parameters)
+            return compare_number(operator, value, at, is_decimal(at))
         case Kind.STRING:
-            after = f" AND {at.value}>=''" if operator in {"<", "<="} else ""
+            needs_floor = operator in {"<", "<="} and not at.rank
+            after = f" AND {at.value}>=''" if needs_floor else ""
             text = f"({at.value}{operator}?{after} AND {is_text(at)})"
             return Sql(text, (value,))
         case Kind.DATE | Kind.DATETIME:
@@ -144,10 +161,9 @@ def _same(value: Any, at: Place) -> Sql:
     word = "array" if kind_of(value) is Kind.LIST else "object"
     if at.shape is not None and _reads_text_below(at.shape):
         # Which foreign texts are dates only the shape knows.
-        return Sql(f"{at.type}='{word}'", exact=False)
+        return Sql(is_typed(word, at), exact=False)
     body, kinds = value_json(value)
-    mark = f"CASE WHEN {at.kinds} IS NULL THEN NULL ELSE {at.mark} END"
-    text = f"({at.type}='{word}' AND pm_same({at.value},{mark},?,?))"
+    text = f"({is_typed(word, at)} AND pm_same({at.value},{at.mark},?,?))"
     return Sql(text, (body, kinds))
 
 
@@ -165,11 +181,7 @@ def one_of(values: tuple[Any, ...], at: Place) -> Sql | None:
     arms: list[Sql | None] = []
     numbers = [v for v in values if kind_of(v) is Kind.NUMBER]
     if numbers:
-        decimal = f"{at.value}>='' AND {is_marked(['decimal'], at)}"
-        text, parameters = equal_numbers(
-            numbers, at.value, at.type, decimal, is_finite(at)
-        )
-        arms.append(Sql(text, parameters))
+        arms.append(equal_numbers(numbers, at, is_decimal(at)))
     texts = [v for v in values if kind_of(v) is Kind.STRING]
     if texts:
         arms.append(_text_in(texts, is_text(at), at))

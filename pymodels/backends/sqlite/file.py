@@ -2,11 +2,12 @@
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from pymodels.backends._sql_functions import FUNCTIONS
+from pymodels.backends._sql_terms import Sql
 from pymodels.errors import DuplicateKey, StorageBusy, StorageClosed, StorageError
 
 MOST_IDLE = 8
@@ -46,6 +47,22 @@ def translation(error: sqlite3.Error, path: str) -> Exception:
         if name.startswith(prefix):
             return StorageError(f"{path}: {hint} ({error})")
     return StorageError(f"{path}: {error}")
+
+
+Probe = Callable[[str], bool]
+Statement = Callable[[Probe], Sql]
+
+
+def _started(
+    connection: sqlite3.Connection, sql: str | Statement, parameters: tuple[Any, ...]
+) -> sqlite3.Cursor:
+    if isinstance(sql, str):
+        return connection.execute(sql, parameters)
+    if not connection.in_transaction:
+        # What is probed and what is read must be of one moment.
+        connection.execute("BEGIN")
+    found = sql(lambda text: connection.execute(text).fetchone() is not None)
+    return connection.execute(found.text, found.parameters)
 
 
 class File:
@@ -108,17 +125,24 @@ class File:
         """Note that the transaction is over."""
         self._owner = None
 
-    def read(self, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[Any]:
-        """Iterate over the rows of a SELECT, as the file is at the first."""
+    def read(
+        self, sql: "str | Statement", parameters: tuple[Any, ...] = ()
+    ) -> Iterator[Any]:
+        """Iterate over the rows of a SELECT, as the file is at the first.
+
+        A statement may be a function that is given a probe: it says whether a
+        SELECT finds anything, as of the same moment.
+        """
         if self.is_memory or self.in_transaction:
             with self.lock, translated(self.path):
-                rows = self.writer.execute(sql, parameters).fetchall()
+                rows = _started(self.writer, sql, parameters).fetchall()
+                self._ended(self.writer)
             yield from rows
             return
         connection = self._borrow()
         cursor = None
         try:
-            cursor = connection.execute(sql, parameters)
+            cursor = _started(connection, sql, parameters)
             yield from cursor
         except sqlite3.Error as error:
             raise translation(error, self.path) from error
@@ -126,17 +150,36 @@ class File:
             if cursor is not None:
                 with suppress(sqlite3.Error):
                     cursor.close()
+                    self._ended(connection)
             self._give_back(connection)
 
-    def one(self, sql: str, parameters: tuple[Any, ...] = ()) -> Any:
+    def one(self, sql: "str | Statement", parameters: tuple[Any, ...] = ()) -> Any:
         """Give the only row of a SELECT, or None."""
         if self.is_memory or self.in_transaction:
             with self.lock, translated(self.path):
-                return self.writer.execute(sql, parameters).fetchone()
+                return self._only(self.writer, sql, parameters)
         try:
-            return self._own_reader().execute(sql, parameters).fetchone()
+            return self._only(self._own_reader(), sql, parameters)
         except sqlite3.Error as error:
             raise translation(error, self.path) from error
+
+    def _only(
+        self,
+        connection: sqlite3.Connection,
+        sql: "str | Statement",
+        parameters: tuple[Any, ...],
+    ) -> Any:
+        if isinstance(sql, str):
+            return connection.execute(sql, parameters).fetchone()
+        try:
+            return _started(connection, sql, parameters).fetchone()
+        finally:
+            self._ended(connection)
+
+    def _ended(self, connection: sqlite3.Connection) -> None:
+        """End what a probe began, but never a user's transaction."""
+        if connection.in_transaction and not self.in_transaction:
+            connection.execute("COMMIT")
 
     def _own_reader(self) -> sqlite3.Connection:
         """Give this thread's connection for reads that are over at once."""

@@ -1,4 +1,9 @@
-"""Queries as SELECT, DELETE and UPDATE statements over one table."""
+"""Queries as SELECT, DELETE and UPDATE statements over one table.
+
+A statement comes in two forms. The *full* one is exact for any table. The *lean*
+one uses indexes and fewer guards; it is exact where no row is foreign, which is
+probed in the same read transaction.
+"""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -15,9 +20,10 @@ from pymodels.backends._sql_terms import (
     joined,
     json_path,
 )
+from pymodels.backends.sqlite.file import Probe
 from pymodels.changes import Changes
 from pymodels.plan import Native, Order, Pushed, Row
-from pymodels.predicates import Predicate
+from pymodels.predicates import Everything, Predicate, comparisons, terms_of
 from pymodels.query import BaseQuery, M
 from pymodels.shapes import Shape
 from pymodels.values import KEY, Path
@@ -34,7 +40,7 @@ class Query(BaseQuery[M]):
     @property
     def columns(self) -> Columns:
         """The table's columns, and the notes this model's records carry most."""
-        return self.storage.columns_for(self.model)
+        return self.storage.known.full(self.model)
 
     def compile(self, predicate: Predicate) -> Native | None:
         """Say a predicate in SQL."""
@@ -44,54 +50,83 @@ class Query(BaseQuery[M]):
         """Sort natively where each field's type has one kind."""
         return order_by(order, self.columns) is not None
 
-    def _where(self, pushed: Pushed) -> Sql:
-        where = joined(" AND ", pushed.natives) or ALWAYS
-        return Sql(f" WHERE {where.text}" if pushed.natives else "", where.parameters)
+    def _known(self, pushed: Pushed, probe: Probe) -> Columns:
+        """Find out what the table holds, as far as this query cares."""
+        used = {node.path for node in comparisons(pushed.predicate)}
+        used |= {order.path for order in pushed.order}
+        return self.storage.known.columns(self.model, used, probe)
 
-    def _tail(self, pushed: Pushed, ordered: bool = True) -> Sql:
+    def _where(self, pushed: Pushed, columns: Columns) -> Sql:
+        if isinstance(pushed.predicate, Everything):
+            return Sql("")
+        if columns.foreign:
+            found = joined(" AND ", pushed.natives) or ALWAYS
+            return Sql(f" WHERE {found.text}", found.parameters)
+        members = self.storage.known.lean_members(self.model, columns)
+        parts = [
+            members.get(id(term)) or compile_predicate(term, columns)
+            for term in terms_of(pushed.predicate)
+        ]
+        found = joined(" AND ", parts) or ALWAYS
+        return Sql(f" WHERE {found.text}", found.parameters)
+
+    def _tail(self, pushed: Pushed, columns: Columns, ordered: bool = True) -> Sql:
         """Give WHERE, ORDER BY and LIMIT."""
-        where = self._where(pushed)
-        order = order_by(pushed.order, self.columns) if ordered else ""
+        where = self._where(pushed, columns)
+        order = order_by(pushed.order, columns) if ordered else ""
         text = where.text + (order or "")
         if not pushed.start and pushed.stop is None:
             return Sql(text, where.parameters)
         limit = -1 if pushed.stop is None else pushed.stop - pushed.start
         return Sql(f"{text} LIMIT ? OFFSET ?", (*where.parameters, limit, pushed.start))
 
+    def _selected(self, pushed: Pushed, probe: Probe) -> Sql:
+        tail = self._tail(pushed, self._known(pushed, probe))
+        return Sql(self.storage.select + tail.text, tail.parameters)
+
     def run(self, pushed: Pushed) -> Iterator[Row]:
         """Yield the rows of a SELECT."""
-        tail = self._tail(pushed)
-        return self.storage.read(self.storage.select + tail.text, tail.parameters)
+        return self.storage.file.read(lambda probe: self._selected(pushed, probe))
 
     def count_pushed(self, pushed: Pushed) -> int:
         """Count in the database; an order changes nothing."""
-        tail = self._tail(pushed, ordered=False)
-        sql = f"SELECT count(*) FROM {self.storage.name}{tail.text}"
-        if pushed.start or pushed.stop is not None:
-            sql = f"SELECT count(*) FROM (SELECT 1 FROM {self.storage.name}{tail.text})"
-        return int(self.storage.file.one(sql, tail.parameters)[0])
+        name = self.storage.name
 
-    def _chosen(self, pushed: Pushed) -> Sql:
+        def counted(probe: Probe) -> Sql:
+            tail = self._tail(pushed, self._known(pushed, probe), ordered=False)
+            if not pushed.start and pushed.stop is None:
+                return Sql(f"SELECT count(*) FROM {name}{tail.text}", tail.parameters)
+            inner = f"SELECT 1 FROM {name}{tail.text}"
+            return Sql(f"SELECT count(*) FROM ({inner})", tail.parameters)
+
+        return int(self.storage.file.one(counted)[0])
+
+    def _chosen(self, pushed: Pushed, probe: Probe) -> Sql:
         """Give the WHERE of a statement that writes, slices included."""
+        columns = self._known(pushed, probe)
         if not pushed.start and pushed.stop is None:
-            return self._where(pushed)
-        key, tail = self.columns.key, self._tail(pushed)
-        inner = f"SELECT {key} FROM {self.storage.name}{tail.text}"
-        return Sql(f" WHERE {key} IN ({inner})", tail.parameters)
+            return self._where(pushed, columns)
+        tail = self._tail(pushed, columns)
+        inner = f"SELECT {columns.key} FROM {self.storage.name}{tail.text}"
+        return Sql(f" WHERE {columns.key} IN ({inner})", tail.parameters)
 
     def discard_pushed(self, pushed: Pushed) -> int:
         """Remove in one statement."""
-        where = self._chosen(pushed)
-        sql = f"DELETE FROM {self.storage.name}{where.text}"
-        return self.storage.file.write(sql, where.parameters)
+        with self.storage.file.writing() as writer:
+            where = self._chosen(pushed, _prober(writer))
+            sql = f"DELETE FROM {self.storage.name}{where.text}"
+            return int(writer.execute(sql, where.parameters).rowcount)
 
     def patch_pushed(self, pushed: Pushed, changes: Changes) -> int | None:
         """Change in one statement, unless a foreign row would need a note."""
         if not can_patch(changes) or not reads_back(changes):
             return None
-        where, patch = self._chosen(pushed), Patch(changes, self.columns)
-        sql = f"UPDATE {self.storage.name} SET {patch.assignments}{where.text}"
-        return self.storage.file.write(sql, patch.parameters + where.parameters)
+        patch = Patch(changes, self.columns)
+        with self.storage.file.writing() as writer:
+            where = self._chosen(pushed, _prober(writer))
+            sql = f"UPDATE {self.storage.name} SET {patch.assignments}{where.text}"
+            parameters = patch.parameters + where.parameters
+            return int(writer.execute(sql, parameters).rowcount)
 
     def distinct_pushed(self, pushed: Pushed, path: Path) -> Iterator[Any] | None:
         """Let the database drop repeated values before they are decoded."""
@@ -99,26 +134,39 @@ class Query(BaseQuery[M]):
             return None
         if pushed.start or pushed.stop is not None:
             return None
-        columns, at = self.columns, json_path(path)
-        where = self._where(pushed)
-        sql = (
-            f"SELECT DISTINCT {columns.body}->{at}, {columns.kinds}->{at}, "
-            f"{columns.kinds} IS NULL FROM {self.storage.name}{where.text}"
-        )
+        full, at = self.columns, json_path(path)
+
+        def selected(probe: Probe) -> Sql:
+            where = self._where(pushed, self._known(pushed, probe))
+            text = (
+                f"SELECT DISTINCT {full.body}->{at}, {full.kinds}->{at}, "
+                f"{full.kinds} IS NULL FROM {self.storage.name}{where.text}"
+            )
+            return Sql(text, where.parameters)
+
         shape = self.model.__pymodels_codec__.shape
         for name in path:
             shape = shape.stored_member(name) or Shape()
-        found = self.storage.read(sql, where.parameters)
         return (
             _decoded(body, None if is_foreign else kinds or "null", shape)
-            for body, kinds, is_foreign in found
+            for body, kinds, is_foreign in self.storage.file.read(selected)
             if body is not None
         )
 
     def describe(self, pushed: Pushed) -> str:
-        """Show the statement, with its parameters."""
-        tail = self._tail(pushed)
-        return f"{self.storage.select}{tail.text}\nwith {list(tail.parameters)!r}"
+        """Show the statement, with its parameters, and how SQLite will run it."""
+        found: list[Sql] = []
+
+        def explained(probe: Probe) -> Sql:
+            found.append(self._selected(pushed, probe))
+            return Sql(f"EXPLAIN QUERY PLAN {found[0].text}", found[0].parameters)
+
+        steps = [row[3] for row in self.storage.file.read(explained)]
+        return "\n".join([found[0].text, f"with {list(found[0].parameters)!r}", *steps])
+
+
+def _prober(connection: Any) -> Probe:
+    return lambda text: connection.execute(text).fetchone() is not None
 
 
 def _decoded(body: str, kinds: str | None, shape: Shape) -> Any:

@@ -1,21 +1,20 @@
 """Records in one table of an SQLite file: key, JSON body, note of kinds."""
 
 from collections.abc import Callable, Iterable, Iterator
-from hashlib import sha256
-from itertools import product
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pymodels import json_body
-from pymodels.backends import _sql_terms as sql_terms
 from pymodels.backends._sql import compile_predicate
 from pymodels.backends._sql_patch import Patch, can_patch, reads_back
 from pymodels.backends._sql_terms import Columns, Sql, joined
 from pymodels.backends.sqlite.file import SYNCHRONOUS, File
+from pymodels.backends.sqlite.indexes import create_index, index_names
+from pymodels.backends.sqlite.known import Known
 from pymodels.backends.sqlite.query import Query
 from pymodels.changes import Changes, apply
-from pymodels.errors import DuplicateKey, SettingsError, StorageError, Unsupported
+from pymodels.errors import DuplicateKey, SettingsError, StorageError
 from pymodels.indexes import BoundIndex
 from pymodels.plan import Row
 from pymodels.predicates import terms_of
@@ -70,11 +69,13 @@ class Storage(BaseStorage):
         self.table = table
         self.name = '"' + table.replace('"', '""') + '"'
         self.file = File(self.path, float(timeout), synchronous)
-        self._columns: dict[type, Columns] = {}
-        self._memberships: dict[type, Sql | None] = {}
+        self.foreign_index = f"{table}__foreign"
+        self.known = Known(table, self.name, Columns())
+        self._memberships: dict[object, Sql | None] = {}
         self.select = f'SELECT "key", "body", "kinds" FROM {self.name}'
         try:
             self._prepare()
+            self.known.set_indexes(index_names(self.file, table))
         except BaseException:
             self.file.close()
             raise
@@ -98,6 +99,12 @@ class Storage(BaseStorage):
                 writer.execute(
                     f"CREATE TABLE IF NOT EXISTS {self.name} "
                     "(key TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL, kinds TEXT)"
+                )
+                # Empty as long as nobody else writes here, and so asked in no time.
+                quoted = self.foreign_index.replace('"', '""')
+                writer.execute(
+                    f'CREATE INDEX IF NOT EXISTS "{quoted}" ON {self.name} (key) '
+                    "WHERE kinds IS NULL"
                 )
                 writer.execute(
                     f"INSERT OR IGNORE INTO {_FORMATS} VALUES (?, ?)",
@@ -159,14 +166,6 @@ class Storage(BaseStorage):
         record = apply(self.decode(row), changes)
         return (row[0], json_body.encode(record)[0], None)
 
-    def columns_for(self, model: type["Model"]) -> Columns:
-        """Give the columns with the notes that a model's records carry most."""
-        found = self._columns.get(model)
-        if found is None:
-            usual = tuple(_usual_notes(model.__pymodels_codec__.shape))
-            found = self._columns[model] = Columns(usual=usual)
-        return found
-
     # Reading.
 
     def read(self, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[Row]:
@@ -191,15 +190,16 @@ class Storage(BaseStorage):
 
     def fetch_members(self, model: type["Model"], keys: Iterable[str]) -> Iterator[Row]:
         """Let the database ask for membership."""
-        if model not in self._memberships:
-            self._memberships[model] = self._membership(model)
-        condition = self._memberships[model]
+        codec = model.__pymodels_codec__
+        if codec not in self._memberships:
+            self._memberships[codec] = self._membership(model)
+        condition = self._memberships[codec]
         if condition is None:
             return super().fetch_members(model, keys)
         return self._fetch(keys, condition)
 
     def _membership(self, model: type["Model"]) -> Sql | None:
-        columns = self.columns_for(model)
+        columns = self.known.full(model)
         terms = terms_of(model.__pymodels_codec__.membership)
         found = joined(" AND ", [compile_predicate(t, columns) for t in terms])
         if found is None or not found.exact:
@@ -297,31 +297,16 @@ class Storage(BaseStorage):
     # Indexes.
 
     def create_index(self, index: BoundIndex) -> str:
-        """Make an expression index, named after what it indexes."""
-        if index.unique:
-            return super().create_index(index)
-        terms = []
-        for order in index.orders:
-            if not all(map(sql_terms.is_pushable, order.path)):
-                raise Unsupported(f"{self}: the name of {order} cannot be indexed")
-            at = sql_terms.place(Columns(), order.path, order.declared)
-            terms.append(at.value + (" DESC" if order.descending else ""))
-        spelled = ", ".join([*terms, '"key"'])
-        name = f"{self.table}__{sha256(spelled.encode()).hexdigest()[:16]}"
-        quoted = name.replace('"', '""')
-        self.file.write(
-            f'CREATE INDEX IF NOT EXISTS "{quoted}" ON {self.name} ({spelled})'
-        )
+        """Make an expression index over the model's own records."""
+        name = create_index(self.file, self.table, index, Columns())
+        self.known.set_indexes(index_names(self.file, self.table))
         return name
 
     def list_indexes(self) -> list[str]:
-        """Give the names of the table's indexes that were made here."""
+        """Give the names of the indexes that models asked for."""
         self.check_open()
-        sql = (
-            "SELECT name FROM sqlite_schema WHERE type='index' AND tbl_name=? "
-            "AND sql IS NOT NULL ORDER BY name"
-        )
-        return [row[0] for row in self.file.read(sql, (self.table,))]
+        names = index_names(self.file, self.table)
+        return [name for name in names if name != self.foreign_index]
 
     # Transactions.
 
@@ -353,25 +338,3 @@ class Storage(BaseStorage):
         if depth == 0:
             self.file.disown()
         self.file.lock.release()
-
-
-MOST_USUAL = 4
-
-
-def _usual_notes(shape: Shape) -> Iterator[str]:
-    """Give the notes of a model's own records: marked fields there or not."""
-    marked: list[tuple[str, str, bool]] = []
-    for member in shape.members.values():
-        if len(member.shape.reads_text) == 1:
-            optional = not member.required or len(member.shape.kinds) > 1
-            marked.append((member.stored, member.shape.reads_text[0], optional))
-    choices = [(True, False) if optional else (True,) for _, _, optional in marked]
-    for count, chosen in enumerate(product(*choices)):
-        if count == MOST_USUAL:
-            return
-        note = {
-            name: mark
-            for (name, mark, _), there in zip(marked, chosen, strict=True)
-            if there
-        }
-        yield json_body.to_json(note)
