@@ -39,6 +39,8 @@ def get_storage(
                 + ", ".join(sorted(_registered()))
             )
         backend = scheme_of(url)
+        if backend not in _registered():
+            raise SettingsError(f"{url}: {_no_backend(backend)}")
     opening = _storage_class(backend)
     if url is not None:
         named = {**opening.url_settings(url), **from_query(url, opening), **named}
@@ -48,6 +50,13 @@ def get_storage(
 
 def _registered() -> dict[str, str]:
     return {point.name: point.value for point in entry_points(group=GROUP)}
+
+
+def _no_backend(backend: str) -> str:
+    return (
+        f"there is no backend {backend!r}; it is a dotted module path, or one of "
+        + ", ".join(sorted(_registered()))
+    )
 
 
 def _storage_class(backend: object) -> type[BaseStorage]:
@@ -63,10 +72,7 @@ def _storage_class(backend: object) -> type[BaseStorage]:
                 f"the backend {backend!r} needs the package {error.name!r}, which is "
                 "not installed"
             ) from error
-        raise SettingsError(
-            f"there is no backend {backend!r}; it is a dotted module path, or one of "
-            + ", ".join(sorted(registered))
-        ) from error
+        raise SettingsError(_no_backend(backend)) from error
     found = getattr(module, "Storage", None)
     if not (isinstance(found, type) and issubclass(found, BaseStorage)):
         raise SettingsError(f"the module {path} has no class Storage of PyModels")

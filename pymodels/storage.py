@@ -174,6 +174,7 @@ class BaseStorage:
 
     def sync(self) -> None:
         """Bring what was written to the disk, where that is not done already."""
+        self.check_open()
 
     def close(self) -> None:
         """Let go of the database; a second time does nothing.
