@@ -46,7 +46,7 @@ M = TypeVar("M", bound="Model")
 SHOWN = 20
 PREFETCHED = 500
 
-_IS_THERE = partial(is_not, None)
+_IS_THERE: Any = partial(is_not, None)
 
 
 class BaseQuery(Generic[M]):

@@ -21,8 +21,9 @@ def sort_terms(order: Order, columns: Columns) -> list[str] | None:
         return None
     kind = next(iter(kinds))
     if at.rank and kind is not Kind.BYTES and not (kind is Kind.NUMBER and at.decimals):
-        # As the index has it: kinds first, then values.
-        return [at.rank, at.value]
+        # As the index has it: kinds first, then values. Where a condition leaves
+        # one kind, naming it would hide the index from the planner.
+        return [at.value] if order.path in columns.fixed else [at.rank, at.value]
     match kind:
         case Kind.NUMBER:
             # Text here is a Decimal: a native number next to it, on which side

@@ -30,7 +30,8 @@ class Columns:
     where a row's note is one of them, nobody needs to look into it. ``foreign``
     says that there may be rows without a note. ``ranked`` are the paths that are
     indexed by kind and value, ``without_decimals`` those of them where no Decimal
-    is stored. ``kinds`` may be the text NULL: a table without notes.
+    is stored, ``fixed`` those where a condition admits one kind only. ``kinds``
+    may be the text NULL: a table without notes.
     """
 
     key: str = '"key"'
@@ -40,6 +41,7 @@ class Columns:
     foreign: bool = True
     ranked: frozenset[Path] = frozenset()
     without_decimals: frozenset[Path] = frozenset()
+    fixed: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

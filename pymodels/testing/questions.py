@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from random import Random
+from datetime import date
+from functools import cache
 from typing import Any
 
 from pymodels.model import Model
@@ -11,6 +12,7 @@ from pymodels.testing.universe import (
     POOLS,
     STORED,
     TEXTS,
+    Chance,
     any_value,
     value_for,
 )
@@ -149,6 +151,7 @@ ON_TEXT = ["contains", "contains_any", "startswith", "endswith"]
 ON_TEXT += ["iequals", "icontains", "istartswith", "iendswith"]
 ON_TEXT += ["matches", "matches_caseless", "like", "like_any", "search"]
 PATTERNS = ["^a", "b$", "", ".", "[a-b]+$", r"\d", "A|é", r"^\w+$", "(?s)a.b"]
+CASELESS = ["a", "AB", "aß", "ASS", "É", "é", "İ", "i̇", "ONE TWO", "", "ß"]
 SEARCHES = ["one two", "a OR b", '"one two"', "NOT one", "ab (a OR NOT two)", "É"]
 LOOKUPS = {
     "flag": EQUALITY,
@@ -169,10 +172,11 @@ LOOKUPS = {
     "counts": EQUALITY,
     "spot": EQUALITY,
 }
+ELEMENTS = {"words": "text", "numbers": "whole"}
 EVERY_LOOKUP = [*ORDERED, *ON_TEXT, "year", "month", "day"]
 
 
-def _element(name: str, random: Random) -> Any:
+def _element(name: str, random: Chance) -> Any:
     if name == "numbers":
         return random.choice(POOLS["whole"])
     if name in {"words", "text", "short", "city", "key", "a.b"}:
@@ -180,7 +184,7 @@ def _element(name: str, random: Random) -> Any:
     return any_value(random)
 
 
-def _ordered_value(name: str, random: Random) -> Any:
+def _ordered_value(name: str, random: Chance) -> Any:
     """Give an operand; often a number of another type than the field's."""
     if name in {"whole", "real", "money", "zip"}:
         return random.choice(POOLS[random.choice(("whole", "real", "money"))])
@@ -189,7 +193,7 @@ def _ordered_value(name: str, random: Random) -> Any:
     return value_for(name, random)
 
 
-def _operand(name: str, lookup: str, random: Random) -> Any:
+def _operand(name: str, lookup: str, random: Chance) -> Any:
     def one() -> Any:
         return _ordered_value(name, random)
 
@@ -225,19 +229,33 @@ def _operand(name: str, lookup: str, random: Random) -> Any:
             return None
         case "equals" | "ne" | "gt" | "gte" | "lt" | "lte":
             return one()
+        case "iequals" | "icontains" | "istartswith" | "iendswith":
+            return random.choice(CASELESS)
     return random.choice(TEXTS)
 
 
-def _declared_path(model: type[Model], random: Random) -> tuple[str, ...]:
-    if random.random() < 0.08:
-        return ()
-    name = random.choice(list(model.model_fields) or STORED[:14])
-    if name == "spot" and random.random() < 0.8:
-        return ("spot", random.choice(("city", "zip", "since")))
-    return (name,)
+@cache
+def _declared_paths(model: type[Model], lookup: str) -> list[tuple[str, ...]]:
+    """Give the declared paths that a lookup suits; of any, where none is declared."""
+    names = list(model.model_fields) or [*STORED[:12], "anything"]
+    paths: list[tuple[str, ...]] = [(), *((name,) for name in names)]
+    if "spot" in names:
+        paths += [("spot", name) for name in ("city", "zip", "since")]
+    return [path for path in paths if lookup in lookups_of(path)]
 
 
-def _any_path(random: Random) -> tuple[str, ...]:
+def lookups_of(path: tuple[str, ...]) -> list[str]:
+    """Give the lookups that make sense of what is declared at a path."""
+    return LOOKUPS.get(path[-1] if path else "key", EVERY_LOOKUP)
+
+
+def _declared_path(
+    model: type[Model], random: Chance, lookup: str = "equals"
+) -> tuple[str, ...]:
+    return random.choice(_declared_paths(model, lookup) or [("text",)])
+
+
+def _any_path(random: Chance) -> tuple[str, ...]:
     if random.random() < 0.08:
         return ()
     name = random.choice([*STORED, "nowhere"])
@@ -248,17 +266,56 @@ def _any_path(random: Random) -> tuple[str, ...]:
     return (name,)
 
 
-def _leaf(model: type[Model], random: Random, *, is_keyword: bool) -> Leaf:
-    declared = is_keyword or random.random() < 0.4
-    path = _declared_path(model, random) if declared else _any_path(random)
-    name = path[-1] if path else "key"
-    if is_keyword or random.random() < 0.6:
-        lookup = random.choice(LOOKUPS.get(name, EVERY_LOOKUP))
-        return Leaf(path, lookup, _operand(name, lookup, random), is_keyword)
-    # Anything may be asked of an expression, of whatever kind the field is.
+def _seen(
+    model: type[Model], path: tuple[str, ...], lookup: str, random: Chance
+) -> Any:
+    """Give an operand that some record answers, or nearly; None if there is none."""
+    stored, _ = model.__pymodels_codec__.shape.resolve(path)
+    value, other = random.standing(stored), random.standing(stored)
+    if value is None:
+        return None
+    match lookup, value:
+        case "equals" | "ne" | "gt" | "gte" | "lt" | "lte", _:
+            return value
+        case "in", _:
+            return [value, other]
+        case "between", _:
+            return (value, value if other is None else other)
+        case "contains" | "contains_any", [*elements]:
+            return [random.choice(elements)] if elements else None
+        case "contains_any" | "like_any", str():
+            return [value]
+        case "iequals", str():
+            return value.swapcase()
+        case (("contains" | "startswith" | "endswith" | "like"), str()):
+            start = random.randint(0, len(value)) if lookup == "contains" else 0
+            return value[-1:] if lookup == "endswith" else value[start:][:2]
+        case (("icontains" | "istartswith" | "iendswith"), str()):
+            return (value[-1:] if lookup == "iendswith" else value[:2]).swapcase()
+        case (("year" | "month" | "day"), date()):
+            return getattr(value, lookup)
+    return None
+
+
+def _leaf(model: type[Model], random: Chance, *, is_keyword: bool) -> Leaf:
     lookup = random.choice(EVERY_LOOKUP)
-    other = random.choice(list(POOLS))
-    value = _operand(other, lookup, random)
+    if is_keyword or random.random() < 0.6:
+        path = _declared_path(model, random, lookup)
+        name = path[-1] if path else "key"
+        value = _seen(model, path, lookup, random) if random.random() < 0.4 else None
+        if value is None:
+            value = _operand(name, lookup, random)
+        return Leaf(path, lookup, value, is_keyword)
+    # Anything may be asked of an expression, of whatever kind the field is.
+    path = _any_path(random)
+    if random.random() < 0.3:
+        path = _declared_path(model, random)
+    name = path[-1] if path else "key"
+    if random.random() < 0.5:  # of an element's kind, or of any
+        name = ELEMENTS.get(name) or random.choice(list(POOLS))
+    value = _seen(model, path, lookup, random) if random.random() < 0.4 else None
+    if value is None:
+        value = _operand(name, lookup, random)
     if lookup in {"gt", "gte", "lt", "lte"} and value is None:
         value = 1
     if lookup == "between":
@@ -266,7 +323,7 @@ def _leaf(model: type[Model], random: Random, *, is_keyword: bool) -> Leaf:
     return Leaf(path, lookup, value)
 
 
-def _clause(model: type[Model], random: Random, depth: int) -> Clause:
+def _clause(model: type[Model], random: Chance, depth: int) -> Clause:
     chance = random.random()
     if depth == 0 or chance < 0.4:
         return _leaf(model, random, is_keyword=False)
@@ -276,7 +333,7 @@ def _clause(model: type[Model], random: Random, depth: int) -> Clause:
     return Joined("|" if chance < 0.8 else "&", tuple(terms))
 
 
-def _order(model: type[Model], random: Random) -> tuple[Name, ...]:
+def _order(model: type[Model], random: Chance) -> tuple[Name, ...]:
     found: dict[tuple[str, ...], Name] = {}
     for _ in range(random.choice((0, 0, 1, 1, 2))):
         is_keyword = random.random() < 0.7
@@ -288,7 +345,7 @@ def _order(model: type[Model], random: Random) -> tuple[Name, ...]:
 READS = ("keys", "load", "load", "load", "first", "values", "records", "in", "plan")
 
 
-def random_question(random: Random) -> Question:
+def random_question(random: Chance) -> Question:
     """Give a question; some are refused when they are asked, and rightly so."""
     model = random.choice(MODELS)
     conditions = []
@@ -315,7 +372,7 @@ def random_question(random: Random) -> Question:
     return question
 
 
-def random_change(random: Random) -> Question:
+def random_change(random: Chance) -> Question:
     """Give a query that deletes or updates."""
     question = random_question(random)
     if random.random() < 0.4:

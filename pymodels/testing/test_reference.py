@@ -7,7 +7,7 @@ seeds. A failure is made smaller and printed as a program.
 import os
 from collections.abc import Callable, Iterator
 from itertools import count
-from random import Random, SystemRandom
+from random import SystemRandom
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from pymodels.testing.asking import Refused, ask, put
 from pymodels.testing.fixtures import NewStorage
 from pymodels.testing.questions import Question, random_change, random_question
 from pymodels.testing.reproducing import report
-from pymodels.testing.universe import random_records
+from pymodels.testing.universe import Chance, random_records
 from pymodels.values import same
 
 QUESTIONS = 3_000
@@ -42,8 +42,10 @@ def seeds() -> Iterator[str]:
 
 def one_round(opened: Callable[[], BaseStorage], seed: str) -> int:
     """Ask a round of questions; give how many made sense."""
-    random = Random(seed)
-    records = random_records(random, random.choice((1, RECORDS, RECORDS, RECORDS)))
+    random = Chance(seed)
+    random.known = records = random_records(
+        random, random.choice((1, RECORDS, RECORDS, RECORDS))
+    )
     asked = 0
     with opened() as storage:
         put(storage, records)
@@ -62,7 +64,7 @@ def one_round(opened: Callable[[], BaseStorage], seed: str) -> int:
     return asked
 
 
-def _question(random: Random) -> Question:
+def _question(random: Chance) -> Question:
     if random.random() < CHANGES:
         return random_change(random)
     return random_question(random)

@@ -1,13 +1,14 @@
 """Random records, and the models that see them: all over the same field names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from random import Random
+from types import MappingProxyType
 from typing import Any
 
 from pymodels.model import Model
-from pymodels.values import Record
+from pymodels.values import KEY, Path, Record, read
 
 
 class Spot(Model):
@@ -131,6 +132,8 @@ POOLS: dict[str, list[Any]] = {
         [True],
         [["a"]],
         [{"city": "a"}],
+        [{"city": "b", "zip": 1}, {"city": None}],
+        [{"a": 1}],
         [date(2020, 2, 29), b"a"],
         {"city": "a"},
         {"$gt": ""},
@@ -146,10 +149,25 @@ OTHERS = [*POOLS["raw"], *POOLS["day"], *POOLS["moment"], *POOLS["words"]]
 OTHERS += [*POOLS["numbers"], *POOLS["counts"], *POOLS["odd"]]
 
 
+class Chance(Random):
+    """A source of randomness that may know the records there are."""
+
+    known: Mapping[str, Record] = MappingProxyType({})
+
+    def standing(self, path: Path) -> Any:
+        """Give what stands at a path of stored names in some record, or None."""
+        if not self.known:
+            return None
+        key = self.choice(list(self.known))
+        return key if path == KEY else read(self.known[key], path)
+
+
 def any_value(random: Random) -> Any:
     """Give a value of any kind."""
-    pool = POOLS[random.choice(list(POOLS))]
-    return None if random.random() < 0.1 else random.choice(pool)
+    chance = random.random()
+    if chance < 0.3:
+        return None if chance < 0.1 else random.choice(POOLS["odd"])
+    return random.choice(POOLS[random.choice(list(POOLS))])
 
 
 def _spot(random: Random, astray: float) -> Record:

@@ -1,68 +1,75 @@
-"""One SQLite file: a writer behind a lock, a pool of readers, translated errors."""
+"""One SQLite file: a writer behind a lock, and a pool of readers."""
 
+import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from pymodels.backends._sql_functions import FUNCTIONS
-from pymodels.backends._sql_terms import Sql
-from pymodels.errors import DuplicateKey, StorageBusy, StorageClosed, StorageError
+from pymodels.backends.sqlite.faults import translated, translation
+from pymodels.errors import StorageBusy, StorageClosed, StorageError
 
 MOST_IDLE = 8
+PAUSE = 0.01
 SYNCHRONOUS = ("off", "normal", "full", "extra")
 
 
-@contextmanager
-def translated(path: str) -> Iterator[None]:
-    """Turn the driver's errors into ours, with the driver's as the cause."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise translation(error, path) from error
+class WriterLock:
+    """A lock that its thread may take again; others wait up to the time-out."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        self._path = path
+        self._timeout = min(max(timeout, 0.0), threading.TIMEOUT_MAX)
+        self._lock = threading.RLock()
+
+    def acquire(self) -> None:
+        """Take it, or raise `StorageBusy`."""
+        if not self._lock.acquire(timeout=self._timeout):
+            raise StorageBusy(
+                f"{self._path}: another thread wrote, or was in a transaction, for "
+                f"longer than the time-out of {self._timeout:g} seconds"
+            )
+
+    def release(self) -> None:
+        """Give it back, as often as it was taken."""
+        self._lock.release()
+
+    def wait(self) -> None:
+        """Take it, however long that takes."""
+        self._lock.acquire()
+
+    def __enter__(self) -> None:
+        self.acquire()
+
+    def __exit__(self, *exception: object) -> None:
+        self._lock.release()
 
 
-def translation(error: sqlite3.Error, path: str) -> Exception:
-    """Give our error for one of the driver's."""
-    name = getattr(error, "sqlite_errorname", "") or ""
-    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StorageBusy(
-            f"{path}: another program held the database for longer than the "
-            f"time-out: {error}"
-        )
-    if name in {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}:
-        return DuplicateKey(f"{path}: a value that must be unique is taken: {error}")
-    if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
-        return StorageClosed(f"{path} was closed while it was being read")
-    hints = {
-        "SQLITE_CANTOPEN": "it cannot be opened; is there such a folder, and may "
-        "you write to it?",
-        "SQLITE_NOTADB": "this is no SQLite database",
-        "SQLITE_READONLY": "it may only be read",
-        "SQLITE_FULL": "the disk is full; the transaction was undone",
-        "SQLITE_CORRUPT": "the database is damaged; restore a backup",
-    }
-    for prefix, hint in hints.items():
-        if name.startswith(prefix):
-            return StorageError(f"{path}: {hint} ({error})")
-    return StorageError(f"{path}: {error}")
+class Reader:
+    """A connection that reads; its lock is held while it executes a statement."""
 
+    __slots__ = ("connection", "lock")
 
-Probe = Callable[[str], bool]
-Statement = Callable[[Probe], Sql]
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        self.lock = threading.Lock()
 
+    def close(self) -> None:
+        """Close it, from any thread, and interrupt what it executes.
 
-def _started(
-    connection: sqlite3.Connection, sql: str | Statement, parameters: tuple[Any, ...]
-) -> sqlite3.Cursor:
-    if isinstance(sql, str):
-        return connection.execute(sql, parameters)
-    if not connection.in_transaction:
-        # What is probed and what is read must be of one moment.
-        connection.execute("BEGIN")
-    found = sql(lambda text: connection.execute(text).fetchone() is not None)
-    return connection.execute(found.text, found.parameters)
+        The driver crashes if a connection is closed while it executes a
+        statement. Between two rows it does not, but says that it is closed.
+        """
+        while not self.lock.acquire(timeout=PAUSE):
+            self.connection.interrupt()
+        try:
+            with suppress(sqlite3.Error):
+                self.connection.close()
+        finally:
+            self.lock.release()
 
 
 class File:
@@ -77,18 +84,20 @@ class File:
         self.timeout = timeout
         self.synchronous = synchronous
         self.is_memory = path in {"", ":memory:"}
-        self.lock = threading.RLock()
+        self.lock = WriterLock(path, timeout)
         self._owner: int | None = None
-        self._pool_lock = threading.Lock()
-        self._local = threading.local()
-        self._idle: list[sqlite3.Connection] = []
-        self._lent: set[sqlite3.Connection] = set()
+        self._process = os.getpid()
+        # The collector may end a dropped iteration, which gives back its reader,
+        # while this same thread is in the pool: hence a lock to take twice.
+        self._pool_lock = threading.RLock()
+        self._idle: list[Reader] = []
+        self._lent: set[Reader] = set()
         self._closed = False
         with translated(path):
             self.writer = self._connect()
             try:
                 if not self.is_memory:
-                    self.writer.execute("PRAGMA journal_mode=WAL").fetchone()
+                    self._use_log()
             except BaseException:
                 self.writer.close()
                 raise
@@ -112,6 +121,31 @@ class File:
             raise
         return connection
 
+    def _use_log(self) -> None:
+        """Switch to WAL mode; a file that may only be read stays as it is."""
+        deadline = time.monotonic() + self.timeout
+        while True:
+            try:
+                self.writer.execute("PRAGMA journal_mode=WAL").fetchone()
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorname == "SQLITE_READONLY":
+                    return
+                # SQLite does not wait here for others who open the file now.
+                is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
+                if not is_busy or time.monotonic() > deadline:
+                    raise
+            time.sleep(PAUSE)
+
+    def _check(self) -> None:
+        """Refuse what would use connections that are closed, or are another's."""
+        if self._closed:
+            raise StorageClosed(f"{self.path} was closed")
+        if self._process != os.getpid():
+            raise StorageClosed(
+                f"{self.path} was opened before this process was forked; open it anew"
+            )
+
     @property
     def in_transaction(self) -> bool:
         """Whether this thread is inside a transaction of the writer."""
@@ -125,124 +159,121 @@ class File:
         """Note that the transaction is over."""
         self._owner = None
 
-    def read(
-        self, sql: "str | Statement", parameters: tuple[Any, ...] = ()
-    ) -> Iterator[Any]:
-        """Iterate over the rows of a SELECT, as the file is at the first.
+    # Reading.
 
-        A statement may be a function that is given a probe: it says whether a
-        SELECT finds anything, as of the same moment.
-        """
+    def read(self, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[Any]:
+        """Iterate over the rows of a SELECT, as the file is at the first."""
         if self.is_memory or self.in_transaction:
-            with self.lock, translated(self.path):
-                rows = _started(self.writer, sql, parameters).fetchall()
-                self._ended(self.writer)
+            with self._writing() as writer:
+                rows = writer.execute(sql, parameters).fetchall()
             yield from rows
             return
-        connection = self._borrow()
+        reader = self._borrow()
         cursor = None
         try:
-            cursor = _started(connection, sql, parameters)
+            with reader.lock:
+                cursor = reader.connection.execute(sql, parameters)
             yield from cursor
         except sqlite3.Error as error:
-            raise translation(error, self.path) from error
+            raise self._read_failed(error) from error
         finally:
             if cursor is not None:
                 with suppress(sqlite3.Error):
                     cursor.close()
-                    self._ended(connection)
-            self._give_back(connection)
+            self._give_back(reader)
 
-    def one(self, sql: "str | Statement", parameters: tuple[Any, ...] = ()) -> Any:
+    def one(self, sql: str, parameters: tuple[Any, ...] = ()) -> Any:
         """Give the only row of a SELECT, or None."""
         if self.is_memory or self.in_transaction:
-            with self.lock, translated(self.path):
-                return self._only(self.writer, sql, parameters)
+            with self._writing() as writer:
+                return writer.execute(sql, parameters).fetchone()
+        reader = self._borrow()
         try:
-            return self._only(self._own_reader(), sql, parameters)
+            with reader.lock:
+                return reader.connection.execute(sql, parameters).fetchone()
         except sqlite3.Error as error:
-            raise translation(error, self.path) from error
-
-    def _only(
-        self,
-        connection: sqlite3.Connection,
-        sql: "str | Statement",
-        parameters: tuple[Any, ...],
-    ) -> Any:
-        if isinstance(sql, str):
-            return connection.execute(sql, parameters).fetchone()
-        try:
-            return _started(connection, sql, parameters).fetchone()
+            raise self._read_failed(error) from error
         finally:
-            self._ended(connection)
+            self._give_back(reader)
 
-    def _ended(self, connection: sqlite3.Connection) -> None:
-        """End what a probe began, but never a user's transaction."""
-        if connection.in_transaction and not self.in_transaction:
-            connection.execute("COMMIT")
+    def _read_failed(self, error: sqlite3.Error) -> Exception:
+        if self._closed:
+            return StorageClosed(f"{self.path} was closed while it was being read")
+        return translation(error, self.path)
 
-    def _own_reader(self) -> sqlite3.Connection:
-        """Give this thread's connection for reads that are over at once."""
-        try:
-            reader: sqlite3.Connection = self._local.reader
-        except AttributeError:
-            reader = self._local.reader = self._borrow()
-        return reader
-
-    def _borrow(self) -> sqlite3.Connection:
+    def _borrow(self) -> Reader:
+        self._check()
         with self._pool_lock:
-            if self._closed:
-                raise StorageClosed(f"{self.path} was closed")
             if self._idle:
-                connection = self._idle.pop()
-                self._lent.add(connection)
-                return connection
+                reader = self._idle.pop()
+                self._lent.add(reader)
+                return reader
         with translated(self.path):
-            connection = self._connect()
+            reader = Reader(self._connect())
         with self._pool_lock:
-            self._lent.add(connection)
-        return connection
+            if not self._closed:
+                self._lent.add(reader)
+                return reader
+        reader.close()
+        raise StorageClosed(f"{self.path} was closed")
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
+    def _give_back(self, reader: Reader) -> None:
+        if self._process != os.getpid():
+            return
         with self._pool_lock:
-            self._lent.discard(connection)
+            self._lent.discard(reader)
             if not self._closed and len(self._idle) < MOST_IDLE:
-                self._idle.append(connection)
+                self._idle.append(reader)
                 return
-        with suppress(sqlite3.Error):
-            connection.close()
+        reader.close()
+
+    # Writing.
 
     def write(self, sql: str, parameters: tuple[Any, ...] = ()) -> int:
         """Run one statement that writes; say how many rows it changed."""
+        with self._writing() as writer:
+            return writer.execute(sql, parameters).rowcount
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Give the writer to this thread alone."""
+        self._check()
         with self.lock, translated(self.path):
-            return self.writer.execute(sql, parameters).rowcount
+            self._check_transaction()
+            yield self.writer
+
+    def _check_transaction(self) -> None:
+        """Refuse to go on, outside a transaction, with what was begun in one."""
+        self._check()
+        if self.in_transaction and not self.writer.in_transaction:
+            raise StorageError(
+                f"{self.path}: the database undid the transaction; nothing of it was "
+                "written"
+            )
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Run several statements as one; a savepoint inside a transaction."""
-        with self.lock:
-            depth = 1 if self.writer.in_transaction else 0
-            self.begin(depth, "inner")
+        with self._writing() as writer:
+            depth = 1 if writer.in_transaction else 0
             try:
-                yield self.writer
+                self.begin(depth, "inner")
+                yield writer
+                self.commit(depth, "inner")
             except BaseException:
                 self.rollback(depth, "inner")
                 raise
-            self.commit(depth, "inner")
 
     def begin(self, depth: int, name: str) -> None:
         """Begin a transaction, or a savepoint of that name."""
+        self._check_transaction()
         with translated(self.path):
             sql = f"SAVEPOINT {name}" if depth else "BEGIN IMMEDIATE"
             self.writer.execute(sql)
 
     def commit(self, depth: int, name: str) -> None:
         """Commit; a transaction that the database undid by itself is an error."""
-        if not self.writer.in_transaction:
-            raise StorageError(
-                f"{self.path}: the database undid the transaction; nothing of it was "
-                "written"
-            )
+        self._check_transaction()
         with translated(self.path):
             try:
                 self.writer.execute(f"RELEASE {name}" if depth else "COMMIT")
@@ -252,7 +283,9 @@ class File:
                 raise
 
     def rollback(self, depth: int, name: str) -> None:
-        """Undo, unless the database already has."""
+        """Undo, unless the database already has, or the transaction is not ours."""
+        if self._closed or self._process != os.getpid():
+            return
         if not self.writer.in_transaction:
             return
         with translated(self.path):
@@ -263,13 +296,28 @@ class File:
                 self.writer.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Close every connection, those of running reads too."""
+        """Close every connection, those of running reads too.
+
+        Waits for what other threads write. A forked child leaves the connections
+        to its parent: closing them would meddle with the parent's locks.
+        """
+        if self._process != os.getpid():
+            self._closed = True
+            _OF_A_PARENT.append(self)
+            return
         with self._pool_lock:
             self._closed = True
-            connections = [*self._idle, *self._lent]
+            readers = [*self._idle, *self._lent]
             self._idle.clear()
-        for connection in connections:
-            with suppress(sqlite3.Error):
-                connection.close()
-        with self.lock, translated(self.path):
-            self.writer.close()
+        for reader in readers:
+            reader.close()
+        self.lock.wait()
+        try:
+            with translated(self.path):
+                self.writer.close()
+        finally:
+            self.lock.release()
+
+
+_OF_A_PARENT: list[File] = []
+"""Files that a forked child keeps for good: to collect them would close them."""

@@ -1,16 +1,18 @@
 """What is known of a table: its indexes, its members' SQL, whether rows are foreign."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import product
 from typing import TYPE_CHECKING
 
 from pymodels import json_body
-from pymodels.backends._sql import compile_predicate
-from pymodels.backends._sql_terms import Columns, Sql, inlined, rank_of
+from pymodels.backends._sql import compile_predicate, native
+from pymodels.backends._sql_terms import DECIMAL_RANK, Columns, Sql, inlined, rank_of
 from pymodels.backends._sql_terms import place as place_of
 from pymodels.backends.sqlite.file import Probe
 from pymodels.backends.sqlite.indexes import index_name, members_sql
 from pymodels.indexes import BoundIndex
+from pymodels.plan import Native
 from pymodels.predicates import terms_of
 from pymodels.shapes import Shape
 from pymodels.values import Kind, Path
@@ -30,12 +32,15 @@ class Known:
         self._full: dict[object, Columns] = {}
         self._usable: dict[object, tuple[BoundIndex, ...]] = {}
         self._members: dict[object, dict[int, Sql]] = {}
+        self._natives: dict[object, dict[int, Native | None]] = {}
+        self._decimals: dict[object, dict[Path, str]] = {}
 
     def set_indexes(self, names: Iterable[str]) -> None:
         """Note which indexes the table has."""
         self.indexes = frozenset(names)
         self._usable.clear()
         self._members.clear()
+        self._decimals.clear()
 
     def full(self, model: type["Model"]) -> Columns:
         """Give the columns of which nothing is assumed."""
@@ -70,50 +75,77 @@ class Known:
 
     def columns(self, model: type["Model"], used: set[Path], probe: Probe) -> Columns:
         """Find out, as of this moment, which form of a statement is exact."""
-        kinds = self.plain.kinds
-        if probe(f"SELECT 1 FROM {self.name} WHERE {kinds} IS NULL LIMIT 1"):
-            return self.full(model)
+        full = self.full(model)
+        if probe(f"SELECT 1 FROM {self.name} WHERE {full.kinds} IS NULL LIMIT 1"):
+            return full
         indexes = self.usable(model)
         if not indexes:
-            return self._with(self.full(model).usual, foreign=False)
-        plain = self._with(foreign=False)
+            return self._with(full.usual, foreign=False)
         ranked = frozenset(order.path for index in indexes for order in index.orders)
-        without = set()
-        for index in indexes:
-            first = index.orders[0]
-            declared = first.declared
-            if first.path not in used or first.path in without:
-                continue
-            if declared and Kind.NUMBER in declared.kinds:
-                at = place_of(plain, first.path, declared)
-                rank = rank_of(at.type, at.mark)
-                members = members_sql(index.membership, plain)
-                where = f"{rank}=2" + (f" AND {members}" if members else "")
-                if not probe(f"SELECT 1 FROM {self.name} WHERE {where} LIMIT 1"):
-                    without.add(first.path)
-        return Columns(
-            plain.key,
-            plain.body,
-            plain.kinds,
-            foreign=False,
-            ranked=ranked,
-            without_decimals=frozenset(without),
+        without = frozenset(
+            path
+            for path, text in self._probes(model).items()
+            if path in used and not probe(text)
+        )
+        return replace(
+            self._with(foreign=False), ranked=ranked, without_decimals=without
         )
 
-    def lean_members(self, model: type["Model"], columns: Columns) -> dict[int, Sql]:
-        """Give the membership terms of a model as an index has them, by identity."""
-        if not columns.ranked:
-            return {}
+    def _probes(self, model: type["Model"]) -> dict[Path, str]:
+        """Give the SELECT that finds a Decimal, for each path an index leads with."""
         codec = model.__pymodels_codec__
-        found = self._members.get(codec)
+        found = self._decimals.get(codec)
         if found is None:
+            found = self._decimals[codec] = {}
             plain = self._with(foreign=False)
-            found = self._members[codec] = {}
+            for index in self.usable(model):
+                order = index.orders[0]
+                if not order.declared or Kind.NUMBER not in order.declared.kinds:
+                    continue
+                at = place_of(plain, order.path, order.declared)
+                members = members_sql(index.membership, plain)
+                where = f"{rank_of(at.type, at.mark)}={DECIMAL_RANK}"
+                where += f" AND {members}" if members else ""
+                sql = f"SELECT 1 FROM {self.name} WHERE {where} LIMIT 1"
+                found[order.path] = sql
+        return found
+
+    def full_members(self, model: type["Model"]) -> dict[int, Native | None]:
+        """Give the membership terms of a model in their full form, by identity."""
+        codec = model.__pymodels_codec__
+        found = self._natives.get(codec)
+        if found is None:
+            full = self.full(model)
+            found = self._natives[codec] = {
+                id(term): native(compile_predicate(term, full))
+                for term in terms_of(codec.membership)
+            }
+        return found
+
+    def lean_members(self, model: type["Model"], columns: Columns) -> dict[int, Sql]:
+        """Give the membership terms as SQL for lean statements, by identity.
+
+        With an index they are spelled as it has them, so that it is used.
+        """
+        codec = model.__pymodels_codec__
+        marker = (codec, bool(columns.ranked))
+        found = self._members.get(marker)
+        if found is None:
+            plain = columns if not columns.ranked else self._with(foreign=False)
+            found = self._members[marker] = {}
             for term in terms_of(codec.membership):
                 sql = compile_predicate(term, plain)
                 if sql is not None and sql.exact:
-                    found[id(term)] = Sql(inlined(sql))
+                    found[id(term)] = Sql(inlined(sql)) if columns.ranked else sql
         return found
+
+    def index_hint(self, model: type["Model"], columns: Columns) -> str:
+        """Give a term that is always true and leads to an index of the members."""
+        if not columns.ranked:
+            return ""
+        order = self.usable(model)[0].orders[0]
+        at = place_of(self._with(foreign=False), order.path, order.declared)
+        return f"{rank_of(at.type, at.mark)}>=0"
 
 
 def _indexes_of(cls: type) -> tuple[BoundIndex, ...]:

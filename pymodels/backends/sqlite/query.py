@@ -6,6 +6,7 @@ probed in the same read transaction.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pymodels import json_body
@@ -23,7 +24,17 @@ from pymodels.backends._sql_terms import (
 from pymodels.backends.sqlite.file import Probe
 from pymodels.changes import Changes
 from pymodels.plan import Native, Order, Pushed, Row
-from pymodels.predicates import Everything, Predicate, comparisons, terms_of
+from pymodels.predicates import (
+    Everything,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+    Predicate,
+    StartsWith,
+    comparisons,
+    terms_of,
+)
 from pymodels.query import BaseQuery, M
 from pymodels.shapes import Shape
 from pymodels.values import KEY, Path
@@ -44,6 +55,9 @@ class Query(BaseQuery[M]):
 
     def compile(self, predicate: Predicate) -> Native | None:
         """Say a predicate in SQL."""
+        members = self.storage.known.full_members(self.model)
+        if id(predicate) in members:
+            return members[id(predicate)]
         return native(compile_predicate(predicate, self.columns))
 
     def can_sort(self, order: tuple[Order, ...]) -> bool:
@@ -54,7 +68,8 @@ class Query(BaseQuery[M]):
         """Find out what the table holds, as far as this query cares."""
         used = {node.path for node in comparisons(pushed.predicate)}
         used |= {order.path for order in pushed.order}
-        return self.storage.known.columns(self.model, used, probe)
+        found = self.storage.known.columns(self.model, used, probe)
+        return replace(found, fixed=_fixed(pushed)) if found.ranked else found
 
     def _where(self, pushed: Pushed, columns: Columns) -> Sql:
         if isinstance(pushed.predicate, Everything):
@@ -93,7 +108,12 @@ class Query(BaseQuery[M]):
         name = self.storage.name
 
         def counted(probe: Probe) -> Sql:
-            tail = self._tail(pushed, self._known(pushed, probe), ordered=False)
+            columns = self._known(pushed, probe)
+            tail = self._tail(pushed, columns, ordered=False)
+            members = self.storage.known.full_members(self.model)
+            hint = self.storage.known.index_hint(self.model, columns)
+            if hint and all(id(t) in members for t in terms_of(pushed.predicate)):
+                tail = Sql(tail.text.replace(" WHERE ", f" WHERE {hint} AND ", 1))
             if not pushed.start and pushed.stop is None:
                 return Sql(f"SELECT count(*) FROM {name}{tail.text}", tail.parameters)
             inner = f"SELECT 1 FROM {name}{tail.text}"
@@ -163,6 +183,15 @@ class Query(BaseQuery[M]):
 
         steps = [row[3] for row in self.storage.file.read(explained)]
         return "\n".join([found[0].text, f"with {list(found[0].parameters)!r}", *steps])
+
+
+_OF_ONE_KIND = (Less, LessOrEqual, Greater, GreaterOrEqual, StartsWith)
+
+
+def _fixed(pushed: Pushed) -> frozenset[Path]:
+    """Find the paths where a condition admits values of one kind only."""
+    terms = terms_of(pushed.predicate)
+    return frozenset(term.path for term in terms if isinstance(term, _OF_ONE_KIND))
 
 
 def _prober(connection: Any) -> Probe:

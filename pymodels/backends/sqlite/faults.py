@@ -1,0 +1,51 @@
+"""The driver's errors, told as ours."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pymodels.errors import DuplicateKey, StorageBusy, StorageClosed, StorageError
+
+TAKEN = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
+
+# The first that the name of an error begins with: the longer ones come first.
+HINTS = {
+    "SQLITE_CANTOPEN": "it cannot be opened; is there such a folder, is it a file, "
+    "and may you read it, and write to its folder?",
+    "SQLITE_READONLY_DIRECTORY": "its folder may only be read; a database in WAL "
+    "mode needs files beside it, for reading too",
+    "SQLITE_READONLY": "it may only be read",
+    "SQLITE_NOTADB": "this is no SQLite database",
+    "SQLITE_FULL": "the disk is full; nothing of the statement was written, and "
+    "nothing of the transaction it was in",
+    "SQLITE_IOERR": "reading or writing failed; is the disk full, or the file too "
+    "large?",
+    "SQLITE_CORRUPT": "the database is damaged; restore a backup",
+}
+
+
+@contextmanager
+def translated(path: str) -> Iterator[None]:
+    """Turn the driver's errors into ours, with the driver's as the cause."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translation(error, path) from error
+
+
+def translation(error: sqlite3.Error, path: str) -> Exception:
+    """Give our error for one of the driver's."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return StorageBusy(
+            f"{path}: another program held the database for longer than the "
+            f"time-out: {error}"
+        )
+    if name in TAKEN:
+        return DuplicateKey(f"{path}: a value that must be unique is taken: {error}")
+    if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
+        return StorageClosed(f"{path} was closed")
+    for prefix, hint in HINTS.items():
+        if name.startswith(prefix):
+            return StorageError(f"{path}: {hint} ({error})")
+    return StorageError(f"{path}: {error}")
