@@ -7,7 +7,7 @@ from pydantic_core import SchemaSerializer, SchemaValidator
 
 from pymodels import references
 from pymodels.binding import parse_path
-from pymodels.canonical import canonical
+from pymodels.canonical import canonical, field_name
 from pymodels.changes import Changes, apply
 from pymodels.core_schema import Schema, definitions_of, unwrapped
 from pymodels.errors import EncodeError, NotInModel, QueryError
@@ -33,6 +33,8 @@ def changes_to(
         path, stored, declared = parse_path(codec.shape, name)
         if path == KEY or declared is None:
             raise QueryError(f"update: {name!r} cannot be set by a query")
+        for part in stored:
+            field_name(part, f"update of {name}")
         sets[stored] = encode_field(codec, path, value, storage)
     _refuse_overlap(sets)
     changes = Changes(sets, shape=codec.shape)
@@ -105,20 +107,35 @@ def _field_node(
     definitions = definitions_of(codec.schema)
     node: Any = codec.schema
     for name in path:
-        fields = _model_fields(node, definitions)
-        if fields is None or name not in fields:
+        node = _below(node, name, definitions)
+        if node is None:
             return None
-        node = fields[name]["schema"]
     # A field's schema without its default: a value is given here.
     return node["schema"] if node["type"] == "default" else node, definitions
 
 
-def _model_fields(node: Any, definitions: dict[str, Schema]) -> Schema | None:
-    """Give the fields of a nested model's schema, None if it is no model."""
+def _below(node: Any, name: str, definitions: dict[str, Schema]) -> Schema | None:
+    """Find the schema of a name inside a model, a map, or a union of these."""
     node = unwrapped(node, definitions)
-    if node["type"] not in {"model", "dataclass"}:
-        return None
-    inner = unwrapped(node["schema"], definitions)
+    if node["type"] == "dict":
+        values: Schema | None = node.get("values_schema")
+        return values
+    if node["type"] in {"union", "tagged-union"}:
+        choices = node["choices"]
+        choices = choices.values() if isinstance(choices, dict) else choices
+        parts = [one[0] if isinstance(one, tuple) else one for one in choices]
+        found = [_below(part, name, definitions) for part in parts]
+        told = [part for part in found if part is not None]
+        return {"type": "union", "choices": told} if told else None
+    field = (_model_fields(node, definitions) or {}).get(name)
+    return None if field is None else field["schema"]
+
+
+def _model_fields(node: Any, definitions: dict[str, Schema]) -> Schema | None:
+    """Give the fields of a nested model's schema, None if it has none."""
+    inner = node
+    if node["type"] in {"model", "dataclass"}:
+        inner = unwrapped(node["schema"], definitions)
     fields = inner.get("fields")
     if isinstance(fields, list):
         return {field["name"]: field for field in fields}
