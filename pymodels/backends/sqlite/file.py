@@ -4,17 +4,30 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from pymodels.backends._sql_functions import FUNCTIONS
+from pymodels.backends._sql_terms import Sql
 from pymodels.backends.sqlite.faults import translated, translation
 from pymodels.errors import StorageBusy, StorageClosed, StorageError
 
 MOST_IDLE = 8
 PAUSE = 0.01
 SYNCHRONOUS = ("off", "normal", "full", "extra")
+
+Probe = Callable[[str], bool]
+Statement = Callable[[Probe], Sql]
+
+
+def _asked(
+    connection: sqlite3.Connection, sql: str | Statement, parameters: tuple[Any, ...]
+) -> sqlite3.Cursor:
+    if isinstance(sql, str):
+        return connection.execute(sql, parameters)
+    found = sql(lambda text: connection.execute(text).fetchone() is not None)
+    return connection.execute(found.text, found.parameters)
 
 
 class WriterLock:
@@ -55,7 +68,20 @@ class Reader:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
+
+    def ask(self, sql: str | Statement, parameters: tuple[Any, ...]) -> sqlite3.Cursor:
+        """Start a SELECT; what it probes first is of the same moment."""
+        with self.lock:
+            if not isinstance(sql, str):
+                self.connection.execute("BEGIN")
+            return _asked(self.connection, sql, parameters)
+
+    def rest(self) -> None:
+        """End what was begun."""
+        with self.lock:
+            if self.connection.in_transaction:
+                self.connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close it, from any thread, and interrupt what it executes.
@@ -161,18 +187,23 @@ class File:
 
     # Reading.
 
-    def read(self, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[Any]:
-        """Iterate over the rows of a SELECT, as the file is at the first."""
+    def read(
+        self, sql: str | Statement, parameters: tuple[Any, ...] = ()
+    ) -> Iterator[Any]:
+        """Iterate over the rows of a SELECT, as the file is at the first.
+
+        A statement may be a function that is given a probe: it says whether a
+        SELECT finds anything, as of the same moment.
+        """
         if self.is_memory or self.in_transaction:
             with self._writing() as writer:
-                rows = writer.execute(sql, parameters).fetchall()
+                rows = _asked(writer, sql, parameters).fetchall()
             yield from rows
             return
         reader = self._borrow()
         cursor = None
         try:
-            with reader.lock:
-                cursor = reader.connection.execute(sql, parameters)
+            cursor = reader.ask(sql, parameters)
             yield from cursor
         except sqlite3.Error as error:
             raise self._read_failed(error) from error
@@ -182,15 +213,15 @@ class File:
                     cursor.close()
             self._give_back(reader)
 
-    def one(self, sql: str, parameters: tuple[Any, ...] = ()) -> Any:
+    def one(self, sql: str | Statement, parameters: tuple[Any, ...] = ()) -> Any:
         """Give the only row of a SELECT, or None."""
         if self.is_memory or self.in_transaction:
             with self._writing() as writer:
-                return writer.execute(sql, parameters).fetchone()
+                return _asked(writer, sql, parameters).fetchone()
         reader = self._borrow()
         try:
             with reader.lock:
-                return reader.connection.execute(sql, parameters).fetchone()
+                return reader.ask(sql, parameters).fetchone()
         except sqlite3.Error as error:
             raise self._read_failed(error) from error
         finally:
@@ -220,6 +251,8 @@ class File:
     def _give_back(self, reader: Reader) -> None:
         if self._process != os.getpid():
             return
+        with suppress(sqlite3.Error):
+            reader.rest()
         with self._pool_lock:
             self._lent.discard(reader)
             if not self._closed and len(self._idle) < MOST_IDLE:
