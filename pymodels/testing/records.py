@@ -4,6 +4,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+
+def label(value: object) -> str:
+    """Name an awkward value in a list of tests."""
+    text = ascii(value)
+    return text if len(text) <= 40 else f"{text[:30]}... of {len(text)}"
+
+
 NUMBERS: list[Any] = [
     0,
     1,

@@ -26,6 +26,7 @@ from pymodels.query import BaseQuery
 from pymodels.storage import BaseStorage
 from pymodels.testing.fixtures import NewStorage
 from pymodels.testing.models import Anything, Catalogue, Person
+from pymodels.testing.records import label
 from pymodels.testing.test_models import CONDITIONS
 
 People = BaseQuery[Person]
@@ -155,7 +156,7 @@ def _fill(storage: BaseStorage) -> None:
     storage["d"] = {}
 
 
-@pytest.mark.parametrize("condition", CONDITIONS, ids=ascii)
+@pytest.mark.parametrize("condition", CONDITIONS, ids=label)
 def test_forbidding_what_is_left_changes_no_answer(
     new_storage: NewStorage, condition: tuple[str, Any, Any, Any]
 ) -> None:

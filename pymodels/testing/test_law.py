@@ -15,7 +15,7 @@ from pymodels.testing.models import (
     Catalogue,
     Person,
 )
-from pymodels.testing.records import NAMES
+from pymodels.testing.records import NAMES, label
 from pymodels.values import same
 
 
@@ -29,7 +29,7 @@ def test_13_a_smuggled_operator_is_a_map(storage: BaseStorage) -> None:
     assert keys(asked.where(F.name == {"$ne": 1})) == []
 
 
-@pytest.mark.parametrize("name", NAMES, ids=ascii)
+@pytest.mark.parametrize("name", NAMES, ids=label)
 def test_13_any_name_can_be_asked_for(storage: BaseStorage, name: str) -> None:
     storage["one"] = {name: 1, "map": {name: "a"}}
     storage["two"] = {name: "1", "map": {name: None}}

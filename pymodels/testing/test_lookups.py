@@ -13,6 +13,7 @@ from pymodels import predicates as p
 from pymodels.expressions import F
 from pymodels.storage import BaseStorage
 from pymodels.testing.models import Anything, Catalogue
+from pymodels.testing.records import label
 from pymodels.values import Record
 
 NOON = datetime(2020, 2, 29, 12)
@@ -193,8 +194,8 @@ TABLE: list[tuple[str, Any, set[str]]] = [
 ]
 
 
-def _label(row: Any) -> str:
-    return ascii(row) if not isinstance(row, set) else ""
+def _label(part: Any) -> str:
+    return "" if isinstance(part, set) else label(part)
 
 
 @pytest.fixture(scope="module")

@@ -30,6 +30,7 @@ from pymodels.testing.models import (
     Woman,
     Worker,
 )
+from pymodels.testing.records import label
 
 
 def test_models_see_the_records_that_fit_them(people: BaseStorage) -> None:
@@ -114,7 +115,7 @@ CONDITIONS: list[tuple[str, Any, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("lookup", "operand", "fits", "fails"), CONDITIONS, ids=ascii)
+@pytest.mark.parametrize(("lookup", "operand", "fits", "fails"), CONDITIONS, ids=label)
 def test_membership_by_every_lookup(
     storage: BaseStorage, lookup: str, operand: Any, fits: Any, fails: Any
 ) -> None:

@@ -14,8 +14,9 @@ import pytest
 
 from pymodels.storage import BaseStorage
 from pymodels.testing.asking import Refused, ask, put
+from pymodels.testing.drawing import random_change, random_question
 from pymodels.testing.fixtures import NewStorage
-from pymodels.testing.questions import Question, random_change, random_question
+from pymodels.testing.questions import Question
 from pymodels.testing.reproducing import report
 from pymodels.testing.universe import Chance, random_records
 from pymodels.values import same

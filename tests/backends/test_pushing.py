@@ -1,0 +1,11 @@
+"""The backend in which faults are planted is honest itself: it passes the kit."""
+
+import pytest
+from pushing import Storage
+
+from pymodels.testing import *
+
+
+@pytest.fixture(scope="module")
+def new_storage():
+    return Storage
