@@ -11,7 +11,7 @@ from typing import Any
 from pymodels.backends._sql_functions import FUNCTIONS
 from pymodels.backends._sql_terms import Sql
 from pymodels.backends.sqlite.faults import translated, translation
-from pymodels.errors import StorageBusy, StorageClosed, StorageError
+from pymodels.errors import InvalidRecord, StorageBusy, StorageClosed, StorageError
 
 MOST_IDLE = 8
 PAUSE = 0.01
@@ -64,22 +64,25 @@ class WriterLock:
 class Reader:
     """A connection that reads; its lock is held while it executes a statement."""
 
-    __slots__ = ("connection", "lock")
+    __slots__ = ("connection", "is_begun", "lock")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
+        self.is_begun = False
+        # The collector may drop an iteration in the middle of anything.
         self.lock = threading.RLock()
 
     def ask(self, sql: str | Statement, parameters: tuple[Any, ...]) -> sqlite3.Cursor:
-        """Start a SELECT; what it probes first is of the same moment."""
-        with self.lock:
-            if not isinstance(sql, str):
-                self.connection.execute("BEGIN")
-            return _asked(self.connection, sql, parameters)
+        """Start a SELECT, with the lock held; what it probes is of the same moment."""
+        if not isinstance(sql, str):
+            self.is_begun = True
+            self.connection.execute("BEGIN")
+        return _asked(self.connection, sql, parameters)
 
-    def rest(self) -> None:
-        """End what was begun."""
+    def end(self) -> None:
+        """End what a probe began."""
         with self.lock:
+            self.is_begun = False
             if self.connection.in_transaction:
                 self.connection.execute("COMMIT")
 
@@ -113,12 +116,13 @@ class File:
         self.lock = WriterLock(path, timeout)
         self._owner: int | None = None
         self._process = os.getpid()
-        # The collector may end a dropped iteration, which gives back its reader,
-        # while this same thread is in the pool: hence a lock to take twice.
-        self._pool_lock = threading.RLock()
+        # No lock for these: each step on them is atomic, and whoever sees that the
+        # storage is closed after a step closes what it has.
         self._idle: list[Reader] = []
         self._lent: set[Reader] = set()
         self._closed = False
+        self.find_broken = ""
+        """A SELECT of the key of a row that is no JSON; set by the storage."""
         with translated(path):
             self.writer = self._connect()
             try:
@@ -164,13 +168,16 @@ class File:
             time.sleep(PAUSE)
 
     def _check(self) -> None:
-        """Refuse what would use connections that are closed, or are another's."""
+        if self._closed or self._process != os.getpid():
+            raise self._refusal()
+
+    def _refusal(self) -> StorageClosed:
+        """Say why no connection can be used: closed, or another process's."""
         if self._closed:
-            raise StorageClosed(f"{self.path} was closed")
-        if self._process != os.getpid():
-            raise StorageClosed(
-                f"{self.path} was opened before this process was forked; open it anew"
-            )
+            return StorageClosed(f"{self.path} was closed")
+        return StorageClosed(
+            f"{self.path} was opened before this process was forked; open it anew"
+        )
 
     @property
     def in_transaction(self) -> bool:
@@ -203,7 +210,8 @@ class File:
         reader = self._borrow()
         cursor = None
         try:
-            cursor = reader.ask(sql, parameters)
+            with reader.lock:
+                cursor = reader.ask(sql, parameters)
             yield from cursor
         except sqlite3.Error as error:
             raise self._read_failed(error) from error
@@ -230,33 +238,46 @@ class File:
     def _read_failed(self, error: sqlite3.Error) -> Exception:
         if self._closed:
             return StorageClosed(f"{self.path} was closed while it was being read")
-        return translation(error, self.path)
+        return self._broken(error) or translation(error, self.path)
+
+    def _broken(self, error: sqlite3.Error) -> InvalidRecord | None:
+        """Find the row of another program's that no function of SQLite's can read."""
+        if not self.find_broken or "malformed JSON" not in str(error):
+            return None
+        with suppress(sqlite3.Error):
+            row = self.writer.execute(self.find_broken).fetchone()
+            if row is not None:
+                return InvalidRecord(
+                    f"{self.path}: the record {row[0]!r} is no JSON, so nothing can be "
+                    "asked of its table; mend it, or use skip_invalid()",
+                    str(row[0]),
+                )
+        return None
 
     def _borrow(self) -> Reader:
-        self._check()
-        with self._pool_lock:
-            if self._idle:
-                reader = self._idle.pop()
-                self._lent.add(reader)
-                return reader
-        with translated(self.path):
-            reader = Reader(self._connect())
-        with self._pool_lock:
-            if not self._closed:
-                self._lent.add(reader)
-                return reader
-        reader.close()
-        raise StorageClosed(f"{self.path} was closed")
+        if self._closed or self._process != os.getpid():
+            raise self._refusal()
+        try:
+            reader = self._idle.pop()
+        except IndexError:
+            with translated(self.path):
+                reader = Reader(self._connect())
+        self._lent.add(reader)
+        if self._closed:
+            reader.close()
+            raise self._refusal()
+        return reader
 
     def _give_back(self, reader: Reader) -> None:
         if self._process != os.getpid():
             return
-        with suppress(sqlite3.Error):
-            reader.rest()
-        with self._pool_lock:
-            self._lent.discard(reader)
-            if not self._closed and len(self._idle) < MOST_IDLE:
-                self._idle.append(reader)
+        if reader.is_begun:
+            with suppress(sqlite3.Error):
+                reader.end()
+        self._lent.discard(reader)
+        if len(self._idle) < MOST_IDLE:
+            self._idle.append(reader)
+            if not self._closed:
                 return
         reader.close()
 
@@ -271,9 +292,12 @@ class File:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Give the writer to this thread alone."""
         self._check()
-        with self.lock, translated(self.path):
+        with self.lock:
             self._check_transaction()
-            yield self.writer
+            try:
+                yield self.writer
+            except sqlite3.Error as error:
+                raise self._broken(error) or translation(error, self.path) from error
 
     def _check_transaction(self) -> None:
         """Refuse to go on, outside a transaction, with what was begun in one."""
@@ -338,11 +362,8 @@ class File:
             self._closed = True
             _OF_A_PARENT.append(self)
             return
-        with self._pool_lock:
-            self._closed = True
-            readers = [*self._idle, *self._lent]
-            self._idle.clear()
-        for reader in readers:
+        self._closed = True
+        for reader in (*self._idle.copy(), *self._lent.copy()):
             reader.close()
         self.lock.wait()
         try:
