@@ -13,6 +13,7 @@ from pymodels.backends._sql_terms import (
     Sql,
     is_pushable,
     joined,
+    nesting,
     place,
 )
 from pymodels.backends._sql_text import contains, date_part, text_test
@@ -21,10 +22,19 @@ from pymodels.json_body import to_json
 from pymodels.plan import Native
 from pymodels.values import KEY, Kind
 
+MOST_PARAMETERS = 10_000
+LONG = 200
+DEEPEST = 30
+"""Parentheses in each other; SQLite's parser has a stack of 100 places."""
+
 
 def native(found: Sql | None) -> Native | None:
-    """Wrap a compiled predicate for the planner."""
-    return None if found is None else Native(found, found.exact)
+    """Wrap a compiled predicate for the planner, unless it is too much for SQL."""
+    if found is None or len(found.parameters) > MOST_PARAMETERS:
+        return None
+    if len(found.text) > LONG and nesting(found.text) > DEEPEST:
+        return None
+    return Native(found, found.exact)
 
 
 def compile_predicate(node: p.Predicate, columns: Columns) -> Sql | None:

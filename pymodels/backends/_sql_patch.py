@@ -8,7 +8,12 @@ says nothing, where one of them has become something else.
 import json
 from typing import Any
 
-from pymodels.backends._sql_terms import Columns, is_pushable, json_path
+from pymodels.backends._sql_terms import (
+    Columns,
+    is_pushable,
+    json_path,
+    path_expression,
+)
 from pymodels.changes import Changes
 from pymodels.json_body import marks, read_declared, to_json, value_json
 from pymodels.shapes import ANYTHING
@@ -48,7 +53,10 @@ class Patch:
 
     def __init__(self, changes: Changes, columns: Columns) -> None:
         self.columns = columns
+        self.has_note = columns.kinds != "NULL"
         self.body, self.body_parameters = self._expression(changes, columns.body, False)
+        if not self.has_note:
+            return
         note = f"coalesce({columns.kinds},'{{}}')"
         kinds, self.kinds_parameters = self._expression(changes, note, True)
         # A foreign row stays one: its other texts keep their meaning.
@@ -58,17 +66,19 @@ class Patch:
     def assignments(self) -> str:
         """The SET clause."""
         columns = self.columns
+        if not self.has_note:
+            return f"{columns.body}={self.body}"
         return f"{columns.body}={self.body},{columns.kinds}={self.kinds}"
 
     @property
     def parameters(self) -> tuple[Any, ...]:
         """What the SET clause binds."""
-        return self.body_parameters + self.kinds_parameters
+        return self.body_parameters + (self.kinds_parameters if self.has_note else ())
 
     def _expression(
         self, changes: Changes, start: str, is_note: bool
     ) -> tuple[str, tuple[Any, ...]]:
-        removed = [json_path(path) for path in changes.removes]
+        removed = [self._at(path) for path in changes.removes]
         pairs: list[tuple[str, str, tuple[Any, ...]]] = []
         for path, value in changes.sets.items():
             wholes = (*changes.ancestors.get(path, ()), value)
@@ -88,13 +98,21 @@ class Patch:
             bound += tuple(value for _, _, values in part for value in values)
         return text, bound
 
+    def _at(self, path: Path) -> str:
+        """Give the path to write to: a foreign row's own spelling, if it has one."""
+        plain, found = json_path(path), path_expression(self.columns, path)
+        if plain == found:
+            return plain
+        there = f"json_type({self.columns.body},{found}) IS NOT NULL"
+        return f"CASE WHEN {there} THEN {found} ELSE {plain} END"
+
     def _target(
         self, path: Path, wholes: tuple[Any, ...], is_note: bool
     ) -> tuple[str, str, tuple[Any, ...]]:
         """Give path and value expressions: the first map above that is none now."""
         guards = []
         for depth in range(1, len(path)):
-            above = json_path(path[:depth])
+            above = self._at(path[:depth])
             kind = f"coalesce(json_type({self.columns.body},{above}),'object')"
             guards.append((f"{kind}<>'object'", above))
         if len(wholes) < len(path):
@@ -102,7 +120,7 @@ class Patch:
         values = [_spelled(whole, is_note) for whole in wholes]
         if not guards:
             return (
-                json_path(path),
+                self._at(path),
                 "json(?)" if values[0] else "",
                 tuple(value for value in values if value),
             )
@@ -111,7 +129,7 @@ class Patch:
         for (guard, above), _ in zip(guards, values, strict=False):
             where += f" WHEN {guard} THEN {above}"
             chosen += f" WHEN {guard} THEN ?"
-        where += f" ELSE {json_path(path)} END"
+        where += f" ELSE {self._at(path)} END"
         if is_note and not any(values):
             return where, "", ()
         return where, f"json({chosen} ELSE ? END)", tuple(values)

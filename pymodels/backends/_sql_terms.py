@@ -4,6 +4,7 @@ A *place* is what SQL can see of one value: ``value`` (`json_extract`), ``type``
 (`json_type`) and ``mark``, its note of kind.
 """
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -115,9 +116,29 @@ def json_path(path: Path) -> str:
     return "'$" + steps.replace("'", "''") + "'"
 
 
+def path_expression(columns: Columns, path: Path) -> str:
+    """Give the JSON path to a value, however a foreign row spells the names.
+
+    SQLite compares a name with its spelling in the text; programs that escape do
+    it for names outside ASCII.
+    """
+    plain = json_path(path)
+    if not columns.foreign or all(name.isascii() for name in path):
+        return plain
+    escaped = json_path(tuple(map(_json_escapes, path)))
+    return (
+        f"CASE WHEN {columns.kinds} IS NULL AND json_type({columns.body},{plain}) "
+        f"IS NULL THEN {escaped} ELSE {plain} END"
+    )
+
+
+def _json_escapes(name: str) -> str:
+    return json.dumps(name)[1:-1]
+
+
 def place(columns: Columns, path: Path, shape: Shape | None) -> Place:
     """Give the expressions for one path of a row."""
-    at = json_path(path)
+    at = path_expression(columns, path)
     type_ = f"json_type({columns.body},{at})"
     mark = f"json_extract({columns.kinds},{at})"
     return Place(
@@ -147,6 +168,7 @@ def literal(value: Any) -> str:
     return "'" + str(value).replace("'", "''") + "'"
 
 
+_QUOTED_OR_PARENTHESIS = re.compile(r"""'[^']*'|"[^"]*"|[()]""")
 _QUOTED_OR_MARK = re.compile(r"""'[^']*'|"[^"]*"|\?""")
 
 
@@ -159,6 +181,26 @@ def inlined(found: Sql) -> str:
     )
 
 
+MOST_IN_A_ROW = 100
+
+
+def _balanced(operator: str, texts: list[str]) -> str:
+    """Join texts so that no tree is deep: SQLite allows 1,000 levels."""
+    while len(texts) > MOST_IN_A_ROW:
+        parts = range(0, len(texts), MOST_IN_A_ROW)
+        texts = [f"({operator.join(texts[at : at + MOST_IN_A_ROW])})" for at in parts]
+    return operator.join(texts)
+
+
+def nesting(text: str) -> int:
+    """Say how deep the parentheses of a text are nested."""
+    depth = deepest = 0
+    for found in _QUOTED_OR_PARENTHESIS.findall(text):
+        depth += (found == "(") - (found == ")")
+        deepest = max(deepest, depth)
+    return deepest
+
+
 def joined(operator: str, parts: Iterable[Sql | None]) -> Sql | None:
     """Join terms; None if one of them could not be compiled."""
     found = list(parts)
@@ -167,6 +209,6 @@ def joined(operator: str, parts: Iterable[Sql | None]) -> Sql | None:
     sql = [part for part in found if part is not None]
     if not sql:
         return NEVER if operator == " OR " else ALWAYS
-    text = operator.join(part.text for part in sql)
+    text = _balanced(operator, [part.text for part in sql])
     parameters = tuple(value for part in sql for value in part.parameters)
     return Sql(f"({text})", parameters, all(part.exact for part in sql))

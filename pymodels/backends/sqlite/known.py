@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Known:
     """Remembers SQL for each model; asks about foreign rows and Decimals anew."""
 
-    def __init__(self, table: str, name: str, columns: Columns) -> None:
+    def __init__(self, table: str, columns: Columns) -> None:
         self.table = table
-        self.name = name
+        self.name = '"' + table.replace('"', '""') + '"'
         self.plain = columns
         self.indexes: frozenset[str] = frozenset()
         self._full: dict[object, Columns] = {}

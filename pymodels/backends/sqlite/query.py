@@ -51,12 +51,17 @@ class Query(BaseQuery[M]):
     @property
     def columns(self) -> Columns:
         """The table's columns, and the notes this model's records carry most."""
-        return self.storage.known.full(self.model)
+        found = self.storage.known.full(self.model)
+        if not self._skips_invalid:
+            return found
+        # What is no JSON is nobody's record.
+        body = f"CASE WHEN json_valid({found.body}) THEN {found.body} END"
+        return replace(found, body=body)
 
     def compile(self, predicate: Predicate) -> Native | None:
         """Say a predicate in SQL."""
         members = self.storage.known.full_members(self.model)
-        if id(predicate) in members:
+        if id(predicate) in members and not self._skips_invalid:
             return members[id(predicate)]
         return native(compile_predicate(predicate, self.columns))
 
@@ -66,6 +71,8 @@ class Query(BaseQuery[M]):
 
     def _known(self, pushed: Pushed, probe: Probe) -> Columns:
         """Find out what the table holds, as far as this query cares."""
+        if self._skips_invalid:
+            return self.columns
         used = {node.path for node in comparisons(pushed.predicate)}
         used |= {order.path for order in pushed.order}
         found = self.storage.known.columns(self.model, used, probe)
@@ -97,7 +104,7 @@ class Query(BaseQuery[M]):
 
     def _selected(self, pushed: Pushed, probe: Probe) -> Sql:
         tail = self._tail(pushed, self._known(pushed, probe))
-        return Sql(self.storage.select + tail.text, tail.parameters)
+        return Sql(self.storage.table.select + tail.text, tail.parameters)
 
     def run(self, pushed: Pushed) -> Iterator[Row]:
         """Yield the rows of a SELECT."""
@@ -105,7 +112,7 @@ class Query(BaseQuery[M]):
 
     def count_pushed(self, pushed: Pushed) -> int:
         """Count in the database; an order changes nothing."""
-        name = self.storage.name
+        name = self.storage.table.source
 
         def counted(probe: Probe) -> Sql:
             columns = self._known(pushed, probe)
@@ -127,14 +134,14 @@ class Query(BaseQuery[M]):
         if not pushed.start and pushed.stop is None:
             return self._where(pushed, columns)
         tail = self._tail(pushed, columns)
-        inner = f"SELECT {columns.key} FROM {self.storage.name}{tail.text}"
+        inner = f"SELECT {columns.key} FROM {self.storage.table.source}{tail.text}"
         return Sql(f" WHERE {columns.key} IN ({inner})", tail.parameters)
 
     def discard_pushed(self, pushed: Pushed) -> int:
         """Remove in one statement."""
         with self.storage.file.writing() as writer:
             where = self._chosen(pushed, _prober(writer))
-            sql = f"DELETE FROM {self.storage.name}{where.text}"
+            sql = f"DELETE FROM {self.storage.table.source}{where.text}"
             return int(writer.execute(sql, where.parameters).rowcount)
 
     def patch_pushed(self, pushed: Pushed, changes: Changes) -> int | None:
@@ -144,7 +151,8 @@ class Query(BaseQuery[M]):
         patch = Patch(changes, self.columns)
         with self.storage.file.writing() as writer:
             where = self._chosen(pushed, _prober(writer))
-            sql = f"UPDATE {self.storage.name} SET {patch.assignments}{where.text}"
+            sql = f"UPDATE {self.storage.table.source} SET {patch.assignments}"
+            sql += where.text
             parameters = patch.parameters + where.parameters
             return int(writer.execute(sql, parameters).rowcount)
 
@@ -160,7 +168,7 @@ class Query(BaseQuery[M]):
             where = self._where(pushed, self._known(pushed, probe))
             text = (
                 f"SELECT DISTINCT {full.body}->{at}, {full.kinds}->{at}, "
-                f"{full.kinds} IS NULL FROM {self.storage.name}{where.text}"
+                f"{full.kinds} IS NULL FROM {self.storage.table.source}{where.text}"
             )
             return Sql(text, where.parameters)
 

@@ -8,28 +8,29 @@ from urllib.parse import unquote, urlsplit
 from pymodels import json_body
 from pymodels.backends._sql import compile_predicate
 from pymodels.backends._sql_patch import Patch, can_patch, reads_back
-from pymodels.backends._sql_terms import Columns, Sql, joined
+from pymodels.backends._sql_terms import Sql, joined
 from pymodels.backends.sqlite.file import SYNCHRONOUS, File
 from pymodels.backends.sqlite.indexes import create_index, index_names
 from pymodels.backends.sqlite.known import Known
 from pymodels.backends.sqlite.query import Query
+from pymodels.backends.sqlite.table import (
+    Table,
+    check_names,
+    foreign_index,
+    open_table,
+)
 from pymodels.changes import Changes, apply
-from pymodels.errors import DuplicateKey, SettingsError, StorageError
+from pymodels.errors import EncodeError, SettingsError
 from pymodels.indexes import BoundIndex
 from pymodels.plan import Row
 from pymodels.predicates import terms_of
 from pymodels.query import M
 from pymodels.shapes import Shape
 from pymodels.storage import BaseStorage
-from pymodels.values import Record
+from pymodels.values import Record, same
 
 if TYPE_CHECKING:
     from pymodels.model import Model
-
-FORMAT = 1
-"""Of what we keep in a file; a newer one is refused."""
-
-_FORMATS = "pymodels_formats"
 
 
 class Storage(BaseStorage):
@@ -42,17 +43,23 @@ class Storage(BaseStorage):
         path: str | PathLike[str],
         *,
         table: str = "records",
+        key_column: str = "key",
+        body_column: str = "body",
+        kinds_column: str = "kinds",
         timeout: float = 5.0,
         synchronous: Literal["off", "normal", "full", "extra"] = "full",
         residual: Literal["allow", "warn", "forbid"] = "allow",
     ) -> None:
         """Open a file, made if it is absent; its folder must be there.
 
-        ``path``: the file, or ":memory:". ``table``: its table. ``timeout``:
-        seconds to wait for another writer. ``synchronous``: SQLite's pragma;
-        "full" loses no acknowledged write when the power fails, "normal" may lose
-        the last ones. ``residual``: see `BaseStorage`. Raises `StorageError` if
-        the file cannot be opened or was written by a newer version.
+        ``path``: the file, or ":memory:". ``table``: its table, made if it is
+        absent. ``key_column``, ``body_column``, ``kinds_column``: what the columns
+        of the key, the JSON and the note of kinds are called; a table that another
+        program made need not have the last. ``timeout``: seconds to wait for
+        another writer. ``synchronous``: SQLite's pragma; "full" loses no
+        acknowledged write when the power fails, "normal" may lose the last ones.
+        ``residual``: see `BaseStorage`. Raises `StorageError` if the file cannot be
+        opened or was written by a newer version.
         """
         super().__init__(residual=residual)
         if synchronous not in SYNCHRONOUS:
@@ -61,60 +68,19 @@ class Storage(BaseStorage):
             )
         if not isinstance(path, str | PathLike) or not fspath(path):
             raise SettingsError(f"path is {path!r}; it takes the name of a file")
-        if not isinstance(table, str) or not table or "\0" in table:
-            raise SettingsError(f"table is {table!r}; it takes a name")
-        if table.startswith("sqlite_") or table == _FORMATS:
-            raise SettingsError(f"table is {table!r}, a name that is kept for others")
+        asked = Table(table, key_column, body_column, kinds_column)
+        check_names(asked)
         self.path = fspath(path)
-        self.table = table
-        self.name = '"' + table.replace('"', '""') + '"'
         self.file = File(self.path, float(timeout), synchronous)
-        self.foreign_index = f"{table}__foreign"
-        self.known = Known(table, self.name, Columns())
         self._memberships: dict[object, Sql | None] = {}
-        self.select = f'SELECT "key", "body", "kinds" FROM {self.name}'
         try:
-            self._prepare()
+            self.table = open_table(self.file, asked)
+            self.file.find_broken = self.table.find_broken
+            self.known = Known(self.table.name, self.table.columns)
             self.known.set_indexes(index_names(self.file, table))
         except BaseException:
             self.file.close()
             raise
-
-    def _prepare(self) -> None:
-        """Make the table if it is not there, and look at its format."""
-        try:
-            found = self.file.one(
-                f"SELECT format FROM {_FORMATS} WHERE name=?", (self.table,)
-            )
-        except StorageError as error:
-            if "no such table" not in str(error):
-                raise
-            found = None
-        if found is None:
-            with self.file.writing() as writer:
-                writer.execute(
-                    f"CREATE TABLE IF NOT EXISTS {_FORMATS} "
-                    "(name TEXT PRIMARY KEY NOT NULL, format INTEGER NOT NULL)"
-                )
-                writer.execute(
-                    f"CREATE TABLE IF NOT EXISTS {self.name} "
-                    "(key TEXT PRIMARY KEY NOT NULL, body TEXT NOT NULL, kinds TEXT)"
-                )
-                # Empty as long as nobody else writes here, and so asked in no time.
-                quoted = self.foreign_index.replace('"', '""')
-                writer.execute(
-                    f'CREATE INDEX IF NOT EXISTS "{quoted}" ON {self.name} (key) '
-                    "WHERE kinds IS NULL"
-                )
-                writer.execute(
-                    f"INSERT OR IGNORE INTO {_FORMATS} VALUES (?, ?)",
-                    (self.table, FORMAT),
-                )
-        elif found[0] > FORMAT:
-            raise StorageError(
-                f"{self.path}: the table {self.table!r} has format {found[0]}, made by "
-                f"a newer PyModels; this one knows {FORMAT}"
-            )
 
     @classmethod
     def url_settings(cls, url: str) -> dict[str, Any]:
@@ -128,7 +94,7 @@ class Storage(BaseStorage):
         return {"path": unquote(parts.path[1:])}
 
     def __str__(self) -> str:
-        return f"sqlite:///{self.path}?table={self.table}"
+        return f"sqlite:///{self.path}?table={self.table.name}"
 
     @property
     def connection(self) -> Any:
@@ -156,21 +122,28 @@ class Storage(BaseStorage):
 
     def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
         """Let pydantic write the JSON, where that is the same."""
-        return model.__pymodels_codec__.writing.dumper(self)
+        codec = model.__pymodels_codec__
+        dump = codec.writing.dumper(self)
+        if self.table.has_note:
+            return dump
+
+        def dump_natural(key: str, instance: "Model") -> Row:
+            row = dump(key, instance)
+            natural = (row[0], row[1], None)
+            read_back = self.decode(natural, codec.shape)
+            return natural if same(read_back, self.decode(row)) else row
+
+        return dump_natural
 
     def patched(self, row: Row, changes: Changes) -> Row:
         """Keep a foreign row foreign, as `patch` does."""
-        if row[2] is not None or not reads_back(changes):
-            shape = changes.shape if row[2] is None else None
-            return self.encode(row[0], apply(self.decode(row, shape), changes))
-        record = apply(self.decode(row), changes)
-        return (row[0], json_body.encode(record)[0], None)
+        if row[2] is None and reads_back(changes):
+            record = apply(self.decode(row), changes)
+            return (row[0], json_body.encode(record)[0], None)
+        shape = changes.shape if row[2] is None else None
+        return self.encode(row[0], apply(self.decode(row, shape), changes))
 
     # Reading.
-
-    def read(self, sql: str, parameters: tuple[Any, ...] = ()) -> Iterator[Row]:
-        """Iterate over the rows of a SELECT."""
-        return self.file.read(sql, parameters)
 
     def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
         """Yield the rows of those keys that are there."""
@@ -178,15 +151,15 @@ class Storage(BaseStorage):
 
     def _fetch(self, keys: Iterable[str], condition: Sql) -> Iterator[Row]:
         wanted = list(keys)
+        select, key = self.table.select, self.table.columns.key
         if len(wanted) == 1:
-            sql = f'{self.select} WHERE "key"=?{condition.text}'
+            sql = f"{select} WHERE {self.table.has_key}{condition.text}"
             row = self.file.one(sql, (wanted[0], *condition.parameters))
             return iter(() if row is None else (row,))
-        sql = (
-            f'{self.select} WHERE "key" IN (SELECT value FROM json_each(?))'
-            f"{condition.text}"
-        )
-        return self.read(sql, (json_body.to_json(wanted), *condition.parameters))
+        listed = "SELECT value FROM json_each(?)"
+        sql = f"{select} WHERE {key} IN ({listed}){condition.text}"
+        parameters = (json_body.to_json(wanted), *condition.parameters)
+        return self.file.read(sql, parameters)
 
     def fetch_members(self, model: type["Model"], keys: Iterable[str]) -> Iterator[Row]:
         """Let the database ask for membership."""
@@ -208,79 +181,75 @@ class Storage(BaseStorage):
 
     def scan(self) -> Iterator[Row]:
         """Yield all rows."""
-        return self.read(self.select)
+        return self.file.read(self.table.select)
 
     def __len__(self) -> int:
         self.check_open()
-        return int(self.file.one(f"SELECT count(*) FROM {self.name}")[0])
+        return int(self.file.one(f"SELECT count(*) FROM {self.table.source}")[0])
 
     def __iter__(self) -> Iterator[str]:
         self.check_open()
-        found = self.read(f'SELECT "key" FROM {self.name}')
-        return (row[0] for row in found)
+        sql = f"SELECT {self.table.columns.key} FROM {self.table.source}"
+        return (row[0] for row in self.file.read(sql))
 
     # Writing.
 
+    def _bound(self, row: Row) -> Row:
+        """Give what is bound for a row, refusing a note that has no column."""
+        if not self.table.has_note and row[2] not in {None, json_body.NOTHING_MARKED}:
+            raise EncodeError(
+                f"{self}: the table has no column {self.table.kinds!r} to note the "
+                f"kinds {row[2]}; only values that their declared types tell can be "
+                f"written. ALTER TABLE ... ADD COLUMN {self.table.kinds} TEXT makes one"
+            )
+        return self.table.bound(row)
+
     def insert(self, row: Row) -> bool:
         """Create, unless the key is taken."""
-        sql = f"INSERT INTO {self.name} VALUES (?,?,?) ON CONFLICT(key) DO NOTHING"
-        return self.file.write(sql, row) == 1
+        return self.file.write(self.table.insert_if_new, self._bound(row)) == 1
 
     def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
         """Create all in one transaction, or none."""
-        new = list(rows)
-        sql = f"INSERT INTO {self.name} VALUES (?,?,?)"
+        new = [self._bound(row) for row in rows]
         with self.file.writing() as writer:
-            try:
-                writer.executemany(sql, new)
-            except Exception as error:
-                if "UNIQUE" not in str(error):
-                    raise
-                raise DuplicateKey(
-                    f"{self.path}: a key, or a value that must be unique, is taken: "
-                    f"{error}"
-                ) from error
+            writer.executemany(self.table.insert, new)
         return [True] * len(new)
 
     def replace(self, row: Row) -> None:
         """Create or overwrite."""
-        self.file.write(
-            f"INSERT INTO {self.name} VALUES (?,?,?) ON CONFLICT(key) "
-            "DO UPDATE SET body=excluded.body, kinds=excluded.kinds",
-            row,
-        )
+        self.file.write(self.table.upsert, self._bound(row))
 
     def patch(self, key: str, changes: Changes) -> bool:
         """Change in one statement; where SQL cannot say it, in one transaction."""
-        keeps_note = reads_back(changes)
-        if can_patch(changes):
-            patch = Patch(changes, Columns())
-            sql = f'UPDATE {self.name} SET {patch.assignments} WHERE "key"=?'
+        table, keeps_note = self.table, reads_back(changes)
+        if can_patch(changes) and (keeps_note or table.has_note):
+            patch = Patch(changes, table.columns)
             # A foreign row that would need a note is rewritten with one below.
-            sql += "" if keeps_note else " AND kinds IS NOT NULL"
+            noted = "" if keeps_note else f" AND {table.columns.kinds} IS NOT NULL"
+            sql = f"UPDATE {table.source} SET {patch.assignments} WHERE "
+            sql += f"{table.has_key}{noted}"
             if self.file.write(sql, (*patch.parameters, key)):
                 return True
             if keeps_note:
                 return False
         with self.file.writing() as writer:
-            row = writer.execute(f'{self.select} WHERE "key"=?', (key,)).fetchone()
+            sql = f"{table.select} WHERE {table.has_key}"
+            row = writer.execute(sql, (key,)).fetchone()
             if row is None:
                 return False
-            changed = self.patched(row, changes)
-            writer.execute(
-                f"UPDATE {self.name} SET body=?, kinds=? WHERE key=?",
-                (changed[1], changed[2], key),
-            )
+            changed = self._bound(self.patched(row, changes))
+            writer.execute(table.rewrite, (*changed[1:], key))
             return True
 
     def discard(self, key: str) -> bool:
         """Remove."""
-        return self.file.write(f'DELETE FROM {self.name} WHERE "key"=?', (key,)) == 1
+        sql = f"DELETE FROM {self.table.source} WHERE {self.table.has_key}"
+        return self.file.write(sql, (key,)) == 1
 
     def clear(self) -> None:
         """Remove all records."""
         self.check_open()
-        self.file.write(f"DELETE FROM {self.name}")
+        self.file.write(f"DELETE FROM {self.table.source}")
 
     def sync(self) -> None:
         """Write the log into the file itself, as far as readers allow."""
@@ -298,15 +267,18 @@ class Storage(BaseStorage):
 
     def create_index(self, index: BoundIndex) -> str:
         """Make an expression index over the model's own records."""
-        name = create_index(self.file, self.table, index, Columns())
-        self.known.set_indexes(index_names(self.file, self.table))
+        table = self.table
+        name = create_index(self.file, table.name, index, table.columns)
+        self.known.set_indexes(index_names(self.file, table.name))
         return name
 
     def list_indexes(self) -> list[str]:
         """Give the names of the indexes that models asked for."""
         self.check_open()
-        names = index_names(self.file, self.table)
-        return [name for name in names if name != self.foreign_index]
+        name = self.table.name
+        found = index_names(self.file, name)
+        ours = [one for one in found if one.startswith(f"{name}__")]
+        return [one for one in ours if one != foreign_index(name)]
 
     # Transactions.
 

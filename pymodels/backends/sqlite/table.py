@@ -1,0 +1,213 @@
+"""The table that records are kept in: ours, or one that another program made."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pymodels.backends._sql_terms import Columns
+from pymodels.backends.sqlite.file import File
+from pymodels.errors import SettingsError, StorageError
+
+FORMAT = 1
+"""Of what we keep in a file; a newer one is refused."""
+
+FORMATS = "pymodels_formats"
+"""The table that says which tables are ours, and in which format."""
+
+
+def quoted(name: str) -> str:
+    """Quote a name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table: what its columns are called, and the statements on them.
+
+    ``has_note`` says that there is a column for the note of kinds, ``is_ours``
+    that we made the table. Integer keys are their texts.
+    """
+
+    name: str
+    key: str
+    body: str
+    kinds: str
+    has_note: bool = True
+    is_ours: bool = True
+    has_text_key: bool = True
+
+    @property
+    def source(self) -> str:
+        """The quoted name."""
+        return quoted(self.name)
+
+    @property
+    def columns(self) -> Columns:
+        """The columns as SQL sees them."""
+        return Columns(
+            quoted(self.key)
+            if self.has_text_key
+            else f"CAST({quoted(self.key)} AS TEXT)",
+            quoted(self.body),
+            quoted(self.kinds) if self.has_note else "NULL",
+        )
+
+    @property
+    def select(self) -> str:
+        """A SELECT of rows, without a condition."""
+        columns = self.columns
+        return (
+            f"SELECT {columns.key}, {columns.body}, {columns.kinds} FROM {self.source}"
+        )
+
+    @property
+    def insert(self) -> str:
+        """An INSERT of a row."""
+        names = [quoted(self.key), quoted(self.body)]
+        names += [quoted(self.kinds)] if self.has_note else []
+        marks = ",".join("?" * len(names))
+        return f"INSERT INTO {self.source} ({','.join(names)}) VALUES ({marks})"
+
+    @property
+    def insert_if_new(self) -> str:
+        """The same, which leaves a key that is there alone."""
+        return f"{self.insert} ON CONFLICT({quoted(self.key)}) DO NOTHING"
+
+    @property
+    def upsert(self) -> str:
+        """The same, which overwrites; it keeps the columns that are not ours."""
+        body, kinds = quoted(self.body), quoted(self.kinds)
+        sets = f"{body}=excluded.{body}"
+        sets += f",{kinds}=excluded.{kinds}" if self.has_note else ""
+        return f"{self.insert} ON CONFLICT({quoted(self.key)}) DO UPDATE SET {sets}"
+
+    @property
+    def rewrite(self) -> str:
+        """An UPDATE of a whole body, and of the note if there is one."""
+        sets = f"{quoted(self.body)}=?"
+        sets += f",{quoted(self.kinds)}=?" if self.has_note else ""
+        return f"UPDATE {self.source} SET {sets} WHERE {self.has_key}"
+
+    @property
+    def has_key(self) -> str:
+        """A condition that a row has the one key that is bound.
+
+        An integer column would take "05" for 5, which is another text.
+        """
+        if self.has_text_key:
+            return f"{quoted(self.key)}=?"
+        return f"{quoted(self.key)}=?1 AND CAST({quoted(self.key)} AS TEXT)=?1"
+
+    @property
+    def find_broken(self) -> str:
+        """A SELECT of the key of a row that is no JSON."""
+        columns = self.columns
+        return (
+            f"SELECT {columns.key} FROM {self.source} "
+            f"WHERE NOT json_valid({columns.body}) LIMIT 1"
+        )
+
+    def bound(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Give what an INSERT of a row binds."""
+        return row if self.has_note else row[:2]
+
+
+def check_names(table: Table) -> None:
+    """Refuse names that SQLite, or we, keep for other things."""
+    for setting, name in (
+        ("table", table.name),
+        ("key_column", table.key),
+        ("body_column", table.body),
+        ("kinds_column", table.kinds),
+    ):
+        if not isinstance(name, str) or not name or "\0" in name:
+            raise SettingsError(f"{setting} is {name!r}; it takes a name")
+    if table.name.startswith("sqlite_") or table.name == FORMATS:
+        raise SettingsError(f"table is {table.name!r}, a name kept for other things")
+    if len({table.key, table.body, table.kinds}) < 3:
+        raise SettingsError("key_column, body_column and kinds_column must differ")
+
+
+def open_table(file: File, table: Table) -> Table:
+    """Find the table or make it; give what is true of it.
+
+    Raises `SettingsError` for columns that are not there, and `StorageError` for
+    a newer format.
+    """
+    found = {row[1]: row for row in file.read(f"PRAGMA table_info({table.source})")}
+    if not found:
+        return _made(file, table)
+    version = _format_of(file, table.name)
+    if version is not None and version > FORMAT:
+        raise StorageError(
+            f"{file.path}: the table {table.name!r} has format {version}, made by a "
+            f"newer PyModels; this one knows {FORMAT}"
+        )
+    for setting, name in (("key_column", table.key), ("body_column", table.body)):
+        if name not in found:
+            raise SettingsError(
+                f"{file.path}: the table {table.name!r} has no column {name!r} for "
+                f"the setting {setting}; it has {', '.join(found)}"
+            )
+    if not _is_unique(file, table, found):
+        raise SettingsError(
+            f"{file.path}: the column {table.key!r} of {table.name!r} is not unique, "
+            "so it cannot be the key_column; make it a primary key, or give it a "
+            "unique index"
+        )
+    declared = str(found[table.key][2]).upper()
+    return Table(
+        table.name,
+        table.key,
+        table.body,
+        table.kinds,
+        has_note=table.kinds in found,
+        is_ours=version is not None,
+        has_text_key="INT" not in declared,
+    )
+
+
+def _format_of(file: File, name: str) -> int | None:
+    there = "SELECT 1 FROM sqlite_schema WHERE type='table' AND name=?"
+    if file.one(there, (FORMATS,)) is None:
+        return None
+    row = file.one(f"SELECT format FROM {FORMATS} WHERE name=?", (name,))
+    return None if row is None else int(row[0])
+
+
+def _is_unique(file: File, table: Table, found: dict[str, Any]) -> bool:
+    if [name for name, row in found.items() if row[5]] == [table.key]:
+        return True
+    indexes = list(file.read(f"PRAGMA index_list({table.source})"))
+    for _, name, unique, _, partial in indexes:
+        if unique and not partial:
+            columns = list(file.read(f"PRAGMA index_info({quoted(name)})"))
+            if [row[2] for row in columns] == [table.key]:
+                return True
+    return False
+
+
+def foreign_index(name: str) -> str:
+    """Name the index of rows without a note: empty, and so asked in no time."""
+    return f"{name}__foreign"
+
+
+def _made(file: File, table: Table) -> Table:
+    key, kinds = quoted(table.key), quoted(table.kinds)
+    with file.writing() as writer:
+        writer.execute(
+            f"CREATE TABLE IF NOT EXISTS {FORMATS} "
+            "(name TEXT PRIMARY KEY NOT NULL, format INTEGER NOT NULL)"
+        )
+        writer.execute(
+            f"CREATE TABLE IF NOT EXISTS {table.source} ({key} TEXT PRIMARY KEY "
+            f"NOT NULL, {quoted(table.body)} TEXT NOT NULL, {kinds} TEXT)"
+        )
+        index = quoted(foreign_index(table.name))
+        writer.execute(
+            f"CREATE INDEX IF NOT EXISTS {index} ON {table.source} ({key}) "
+            f"WHERE {kinds} IS NULL"
+        )
+        writer.execute(
+            f"INSERT OR IGNORE INTO {FORMATS} VALUES (?, ?)", (table.name, FORMAT)
+        )
+    return table
