@@ -22,6 +22,7 @@ from pymodels.errors import (
 )
 from pymodels.expressions import F
 from pymodels.indexes import Index
+from pymodels.model import Model
 from pymodels.query import BaseQuery
 from pymodels.storage import BaseStorage
 from pymodels.testing.fixtures import NewStorage
@@ -197,22 +198,40 @@ def test_a_record_error_is_what_python_expects(storage: BaseStorage) -> None:
     assert isinstance(invalid.value, InvalidRecord)
 
 
-def test_unique_indexes_refuse_a_second(indexed: BaseStorage) -> None:
-    class Account(Anything):
-        class Meta:
-            must_have = {"kind": "account"}
-            indexes = [Index("value", unique=True)]
+class Account(Model):
+    """Records of which each has a name of its own."""
 
+    email: str
+    nick: str | None = None
+
+    class Meta:
+        must_have = {"kind": "account"}
+        indexes = [Index("email", unique=True)]
+
+
+def test_unique_indexes_refuse_a_second(indexed: BaseStorage) -> None:
     try:
         indexed.ensure_indexes(Account)
-    except Unsupported as error:
-        pytest.skip(str(error))
-    Account(value="a").save(indexed)
+    except Unsupported:
+        pytest.skip("the storage has no unique indexes")
+    first, second = Account(email="a"), Account(email="b")
+    first.save(indexed)
+    second.save(indexed)
     with pytest.raises(DuplicateKey):
-        Account(value="a").save(indexed)
-    Account(value="b").save(indexed)
-    Anything(value="a").save(indexed)
-    assert Account.objects(indexed).count() == 2
+        Account(email="a").save(indexed)
+    second.email = "a"
+    with pytest.raises(DuplicateKey):
+        second.save(indexed)
+    with pytest.raises(DuplicateKey):
+        indexed.save_many([Account(email="c"), Account(email="a")])
+    with pytest.raises(DuplicateKey):
+        Account.objects(indexed).where(email="b").update(email="a")
+    # What is no account is not asked for a name of its own.
+    indexed["other"] = {"email": "a"}
+    assert Account.objects(indexed).values("email")[:2] == ["a", "b"]
+    first.delete()
+    second.save()
+    assert Account.objects(indexed).where(email="a").one().same_record(second)
 
 
 def test_indexes_change_no_answer(indexed: BaseStorage) -> None:
