@@ -150,3 +150,9 @@ def test_every_page_is_in_the_index():
 def test_architecture_is_short():
     text = (DOCS / "architecture.md").read_text("utf-8")
     assert len(text.splitlines()) <= 150
+
+
+def test_architecture_names_each_module():
+    text = (DOCS / "architecture.md").read_text("utf-8")
+    modules = {path.stem for path in Path(pymodels.__path__[0]).glob("*.py")}
+    assert modules - set(re.findall(r"\w+", text)) == set()
