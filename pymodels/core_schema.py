@@ -7,6 +7,7 @@ types that it cannot hold. Everything else stays as the user configured it.
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from enum import Enum
 from typing import Any
 
@@ -85,6 +86,8 @@ def _copied(
         result["strict"] = False
     if kind == "timedelta":
         return _microseconds(result)
+    if kind == "decimal":
+        return _decimal(result)
     return result
 
 
@@ -117,6 +120,30 @@ def _microseconds(schema: Schema) -> Schema:
     }
     function = {"type": "no-info", "function": _duration}
     return {"type": "function-before", "function": function, "schema": schema, **moved}
+
+
+def _decimal(schema: Schema) -> Schema:
+    """Read a float as JSON mode does: 1.0 is Decimal("1") in both."""
+    moved = {key: schema.pop(key) for key in ("ref", "serialization") if key in schema}
+    function = {"type": "no-info", "function": _from_number}
+    python = {"type": "function-wrap", "function": function, "schema": schema}
+    return {
+        "type": "json-or-python",
+        "json_schema": {**schema, **_dumped(moved)},
+        "python_schema": python,
+        **moved,
+    }
+
+
+def _dumped(moved: Schema) -> Schema:
+    return {key: part for key, part in moved.items() if key == "serialization"}
+
+
+def _from_number(value: Any, validate: Callable[[Any], Decimal]) -> Decimal:
+    found = validate(value)
+    if type(value) is not float:
+        return found
+    return Decimal(f"{found:f}".removesuffix(".0"))
 
 
 def _duration(value: Any) -> Any:

@@ -95,13 +95,9 @@ class JsonLoading:
         if self.level == NEVER:
             return long_way
 
-        def otherwise(row: Row, error: ValidationError | None) -> "Model":
-            if error is not None:
-                raise codec.invalid(row[0], error) from error
-            return long_way(row)
-
+        # What JSON mode refuses, the long way may take, or refuse in its own words.
         validate = codec.validator.validate_json
-        return self._short_way(storage, validate, self.known, self.fits, otherwise)
+        return self._short_way(storage, validate, self.known, self.fits, long_way)
 
     def sifter(self, storage: "BaseStorage") -> "Callable[[Row], Model | None] | None":
         """Give the function from a row to an instance, or to None for no member.
@@ -116,7 +112,7 @@ class JsonLoading:
             return None
         load, decode, belongs = self.loader(storage), storage.decode, codec.belongs
 
-        def otherwise(row: Row, error: ValidationError | None) -> "Model | None":
+        def otherwise(row: Row) -> "Model | None":
             return load(row) if belongs(row[0], decode(row, codec.shape)) else None
 
         validate = partial(codec.validator.validate_json, strict=True)
@@ -128,7 +124,7 @@ class JsonLoading:
         validate: Callable[[str], Any],
         known: set[str | None],
         fits: Callable[[str | None], bool],
-        otherwise: Callable[[Row, ValidationError | None], Any],
+        otherwise: Callable[[Row], Any],
     ) -> Callable[[Row], Any]:
         codec = self.codec
         set_row, set_storage = codec.set_row, codec.set_storage
@@ -139,11 +135,11 @@ class JsonLoading:
 
         def load(row: Row) -> Any:
             if row[2] not in known and not fits(row[2]):
-                return otherwise(row, None)
+                return otherwise(row)
             try:
                 instance = validate(row[1])
-            except ValidationError as error:
-                return otherwise(row, error)
+            except ValidationError:
+                return otherwise(row)
             set_row(instance, row)
             set_storage(instance, storage)
             if len(instance.__pydantic_fields_set__) == size:
@@ -179,6 +175,11 @@ def _fits(mark: Any, shape: Shape | None) -> bool:
     return False
 
 
+def _coerces(options: Schema) -> bool:
+    """Say whether numbers become strings: JSON spells some of them otherwise."""
+    return bool(options.get("coerce_numbers_to_str"))
+
+
 class _Levels:
     """Looks through a core schema for what JSON and Python read differently."""
 
@@ -190,6 +191,8 @@ class _Levels:
         kind = schema["type"]
         if schema.get("strict") is True or schema.get("config", {}).get("strict"):
             return NEVER
+        if _coerces(schema) or _coerces(schema.get("config", {})):
+            return NEVER
         if kind == "definition-ref":
             name = schema["schema_ref"]
             if name in self.seen:
@@ -200,6 +203,8 @@ class _Levels:
             return ALWAYS
         if kind == "any":
             return UNMARKED
+        if kind == "json-or-python" and schema["json_schema"]["type"] == "decimal":
+            return self.of(schema["json_schema"])
         if kind == "literal":
             texts = all(type(value) is str for value in schema["expected"])
             return ALWAYS if texts else NEVER

@@ -47,9 +47,11 @@ class JsonWriting:
     def __init__(self, codec: "ModelCodec") -> None:
         self.codec = codec
         definitions = definitions_of(codec.schema)
-        fields = model_node(codec.schema, definitions)["fields"]
+        inner = model_node(codec.schema, definitions)
+        fields = inner["fields"]
         self.types: dict[str, tuple[type, ...]] = {}
-        self.is_checked = True
+        # Validators of the whole model have to be asked once more.
+        self.is_checked = codec.schema.get("schema") is inner
         self.is_plain = self._membership_is_shape() and not codec.keeps_extra
         for name, field in fields.items():
             found = self._types_of(field["schema"])
@@ -83,7 +85,8 @@ class JsonWriting:
             self.is_checked = False
             return self._types_of(node["schema"])
         if kind == "list":
-            return (list,) if node.get("items_schema", {}).get("type") == "str" else None
+            items = node.get("items_schema", {}).get("type")
+            return (list,) if items == "str" else None
         found_type = _TYPES.get(kind)
         return None if found_type is None else (found_type,)
 

@@ -116,7 +116,9 @@ class Plan:
 
     def __str__(self) -> str:
         pushed = self.pushed
-        asked = Spec(pushed.predicate, pushed.order, pushed.start, pushed.stop)
+        spec = Spec(pushed.predicate, pushed.order, pushed.start, pushed.stop)
+        nothing_pushed = spec == Spec() and not self.is_pushed
+        asked = "all records are read" if nothing_pushed else str(spec)
         left = "nothing" if self.is_pushed else self.residual
         lines = [f"in the database: {asked}"]
         lines += [f"    {line}" for line in self.native.splitlines()]

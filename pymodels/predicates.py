@@ -119,7 +119,7 @@ class Comparison(Predicate):
         asked = ", ".join(
             repr(getattr(self, f.name))
             for f in fields(self)
-            if f.name not in {"path", "declared", "caseless"}
+            if f.name not in {"path", "declared", "caseless", "within"}
         )
         folded = " caseless" if getattr(self, "caseless", False) else ""
         return f"{spelled(self.path)} {type(self).__name__}({asked}){folded}"

@@ -6,15 +6,14 @@ once, here; a backend's `Query` adds the hooks that let its database do the work
 
 from collections.abc import Callable, Iterator
 from copy import copy
-from functools import partial
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from operator import is_not
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
 from pymodels import predicates as p
 from pymodels.binding import bind, parse_lookups, parse_order, parse_path
-from pymodels.changes import Changes
 from pymodels.errors import (
     InvalidRecord,
     MultipleFound,
@@ -23,8 +22,8 @@ from pymodels.errors import (
     WriteInterrupted,
 )
 from pymodels.expressions import Descending, Expression
+from pymodels.hooks import QueryHooks
 from pymodels.plan import (
-    Native,
     Order,
     Plan,
     Pushed,
@@ -49,10 +48,8 @@ PREFETCHED = 500
 _IS_THERE: Any = partial(is_not, None)
 
 
-class BaseQuery(Generic[M]):
+class BaseQuery(QueryHooks[M]):
     """Records of a model, narrowed, ordered and sliced; nothing runs until asked."""
-
-    storage: "BaseStorage"
 
     def __init__(self, model: type[M], storage: "BaseStorage") -> None:
         self.model = model
@@ -63,40 +60,6 @@ class BaseQuery(Generic[M]):
         self._stop: int | None = None
         self._skips_invalid = False
         self._prefetched: tuple[str, ...] = ()
-
-    # Hooks.
-
-    def compile(self, predicate: p.Predicate) -> Native | None:
-        """Say a predicate in the database's language; None leaves it to us."""
-        return None
-
-    def can_sort(self, order: tuple[Order, ...]) -> bool:
-        """Say whether the database sorts just as the law does."""
-        return False
-
-    def run(self, pushed: Pushed) -> Iterator[Row]:
-        """Yield the rows of the pushed half."""
-        return self.storage.scan()
-
-    def count_pushed(self, pushed: Pushed) -> int:
-        """Count the records of a pushed query."""
-        return sum(1 for _ in self.run(pushed))
-
-    def discard_pushed(self, pushed: Pushed) -> int | None:
-        """Remove the records of a pushed query at once; None leaves it to us."""
-        return None
-
-    def patch_pushed(self, pushed: Pushed, changes: Changes) -> int | None:
-        """Change the records of a pushed query at once; None leaves it to us."""
-        return None
-
-    def distinct_pushed(self, pushed: Pushed, path: Path) -> Iterator[Any] | None:
-        """Yield the values at a path, repeated or not; None leaves it to us."""
-        return None
-
-    def describe(self, pushed: Pushed) -> str:
-        """Give the database's own text of the pushed half, for people."""
-        return ""
 
     # Building.
 
@@ -253,9 +216,7 @@ class BaseQuery(Generic[M]):
         return islice(filter(is_valid, rows), spec.start, spec.stop)
 
     def __iter__(self) -> Iterator[M]:
-        found = self._sifted() or map(
-            self.storage.loader_of(self.model), self._rows()
-        )
+        found = self._sifted() or map(self.storage.loader_of(self.model), self._rows())
         return self._with_references(found) if self._prefetched else found
 
     def _sifted(self) -> Iterator[M] | None:

@@ -1,8 +1,6 @@
-"""BaseStorage: the hooks that a backend writes, and the methods users call.
+"""BaseStorage: what users do with an open place of records.
 
-A *row* is the tuple that a driver hands over for one record: the key first, then
-the stored form, which only the backend looks into. Users never call a hook and
-backends never override a user's method; their names differ on purpose.
+The hooks that it is built from, and that a backend writes, are in `hooks.py`.
 """
 
 import os
@@ -14,20 +12,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
 from pymodels.batches import save_batch
 from pymodels.canonical import canonical
-from pymodels.changes import Changes, apply
+from pymodels.changes import Changes
 from pymodels.errors import (
     DuplicateKey,
     RecordNotFound,
     SettingsError,
     StorageClosed,
-    Unsupported,
     WriteInterrupted,
 )
-from pymodels.evaluate import matcher
-from pymodels.indexes import BoundIndex
+from pymodels.hooks import StorageHooks
 from pymodels.keys import check_key, is_key, new_key
 from pymodels.plan import Row
-from pymodels.shapes import Shape
 from pymodels.values import Record
 
 if TYPE_CHECKING:
@@ -40,7 +35,7 @@ RESIDUALS = ("allow", "warn", "forbid")
 BATCH = 2_000
 
 
-class BaseStorage:
+class BaseStorage(StorageHooks):
     """An open place of records, one namespace; a context manager.
 
     It looks like a mapping of keys to plain records. Its truth is True and its
@@ -68,102 +63,6 @@ class BaseStorage:
         self._local = threading.local()
         self._loaders: dict[object, Callable[[Row], Any]] = {}
         self._dumpers: dict[object, Callable[[str, Any], Row]] = {}
-
-    # Hooks: required.
-
-    def encode(self, key: str, record: Record) -> Row:
-        """Turn a canonical record into a row."""
-        raise Unsupported(f"{type(self).__name__}.encode is not written")
-
-    def decode(self, row: Row, shape: Shape | None = None) -> Record:
-        """Turn a row into its record; a foreign one is read by the shape."""
-        raise Unsupported(f"{type(self).__name__}.decode is not written")
-
-    def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
-        """Yield the rows of those keys that are there, in any order."""
-        raise Unsupported(f"{type(self).__name__}.fetch is not written")
-
-    def scan(self) -> Iterator[Row]:
-        """Yield all rows."""
-        raise Unsupported(f"{type(self).__name__}.scan is not written")
-
-    def insert(self, row: Row) -> bool:
-        """Create a record; say False, and change nothing, if the key exists."""
-        raise Unsupported(f"{type(self).__name__}.insert is not written")
-
-    def replace(self, row: Row) -> None:
-        """Create or overwrite a record."""
-        raise Unsupported(f"{type(self).__name__}.replace is not written")
-
-    def patch(self, key: str, changes: Changes) -> bool:
-        """Change paths in one atomic step; say whether the record was there."""
-        raise Unsupported(f"{type(self).__name__}.patch is not written")
-
-    def discard(self, key: str) -> bool:
-        """Remove the record under a key; say whether there was one."""
-        raise Unsupported(f"{type(self).__name__}.discard is not written")
-
-    # Hooks: optional; each default is built from those above.
-
-    def fetch_members(self, model: type["Model"], keys: Iterable[str]) -> Iterator[Row]:
-        """Yield the rows of those keys that are there and belong to the model."""
-        codec = model.__pymodels_codec__
-        belongs = matcher(codec.membership)
-        for row in self.fetch(keys):
-            if belongs(row[0], self.decode(row, codec.shape)):
-                yield row
-
-    def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
-        """Create records, all or none of them where there are transactions.
-
-        Gives for each whether it was created; it may stop after the first that
-        was not.
-        """
-        return [self.insert(row) for row in rows]
-
-    def begin(self, depth: int) -> None:
-        """Begin a transaction (depth 0), or a savepoint inside one."""
-        raise Unsupported(f"{self} has no transactions")
-
-    def commit(self, depth: int) -> None:
-        """Make a transaction, or the part since a savepoint, final."""
-
-    def rollback(self, depth: int) -> None:
-        """Undo a transaction, or the part since a savepoint."""
-
-    def create_index(self, index: BoundIndex) -> str:
-        """Make an index if it is not there, unique ones enforced; give its name."""
-        raise Unsupported(f"{self} has no indexes")
-
-    def list_indexes(self) -> list[str]:
-        """Give the names of the indexes that were made."""
-        return []
-
-    def loader(self, model: type[M]) -> Callable[[Row], M]:
-        """Give the function from a row to an instance, the shortest proven way."""
-        return model.__pymodels_codec__.loader(self)
-
-    def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
-        """Give the function from any row to an instance, or None for no member.
-
-        For whole scans, where loading shows membership by the way; None where
-        the database had better ask.
-        """
-        return None
-
-    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
-        """Give the function from a key and a new instance to a row."""
-        record_of = model.__pymodels_codec__.new_record
-        return lambda key, instance: self.encode(key, record_of(instance))
-
-    def patched(self, row: Row, changes: Changes) -> Row:
-        """Give a row with changes in it, without asking the database."""
-        return self.encode(row[0], apply(self.decode(row), changes))
-
-    @classmethod
-    def url_settings(cls, url: str) -> dict[str, Any]:
-        """Turn a URL of this backend into named settings."""
-        raise SettingsError(f"{url}: this backend takes no URL, but named settings")
 
     # Hooks that users call too.
 

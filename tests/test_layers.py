@@ -19,7 +19,7 @@ MEANING = "canonical errors predicates shapes values"
 UNDERSTANDING = """
     binding changes evaluate expressions indexes lookups plan search slices
 """
-CONTRACT = "batches keys query settings storage"
+CONTRACT = "batches hooks keys query settings storage"
 DRIVERS = "json_body tokyo."
 MODEL = """
     core_schema definition fields json_loading json_writing loading membership

@@ -1,0 +1,162 @@
+"""The hooks that a backend writes; each optional one has a default built from the rest.
+
+A *row* is the tuple that a driver hands over for one record: the key first, then
+the stored form, which only the backend looks into. Users never call a hook and
+backends never override a user's method; their names differ on purpose.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from pymodels.changes import Changes, apply
+from pymodels.errors import SettingsError, Unsupported
+from pymodels.evaluate import matcher
+from pymodels.indexes import BoundIndex
+from pymodels.plan import Native, Order, Pushed, Row
+from pymodels.predicates import Predicate
+from pymodels.shapes import Shape
+from pymodels.values import Path, Record
+
+if TYPE_CHECKING:
+    from pymodels.model import Model
+    from pymodels.storage import BaseStorage
+
+M = TypeVar("M", bound="Model")
+
+
+class StorageHooks:
+    """What `BaseStorage` asks of a backend."""
+
+    # Hooks: required.
+
+    def encode(self, key: str, record: Record) -> Row:
+        """Turn a canonical record into a row."""
+        raise Unsupported(f"{type(self).__name__}.encode is not written")
+
+    def decode(self, row: Row, shape: Shape | None = None) -> Record:
+        """Turn a row into its record; a foreign one is read by the shape."""
+        raise Unsupported(f"{type(self).__name__}.decode is not written")
+
+    def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
+        """Yield the rows of those keys that are there, in any order."""
+        raise Unsupported(f"{type(self).__name__}.fetch is not written")
+
+    def scan(self) -> Iterator[Row]:
+        """Yield all rows."""
+        raise Unsupported(f"{type(self).__name__}.scan is not written")
+
+    def insert(self, row: Row) -> bool:
+        """Create a record; say False, and change nothing, if the key exists."""
+        raise Unsupported(f"{type(self).__name__}.insert is not written")
+
+    def replace(self, row: Row) -> None:
+        """Create or overwrite a record."""
+        raise Unsupported(f"{type(self).__name__}.replace is not written")
+
+    def patch(self, key: str, changes: Changes) -> bool:
+        """Change paths in one atomic step; say whether the record was there."""
+        raise Unsupported(f"{type(self).__name__}.patch is not written")
+
+    def discard(self, key: str) -> bool:
+        """Remove the record under a key; say whether there was one."""
+        raise Unsupported(f"{type(self).__name__}.discard is not written")
+
+    # Hooks: optional; each default is built from those above.
+
+    def fetch_members(self, model: type["Model"], keys: Iterable[str]) -> Iterator[Row]:
+        """Yield the rows of those keys that are there and belong to the model."""
+        codec = model.__pymodels_codec__
+        belongs = matcher(codec.membership)
+        for row in self.fetch(keys):
+            if belongs(row[0], self.decode(row, codec.shape)):
+                yield row
+
+    def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
+        """Create records, all or none of them where there are transactions.
+
+        Gives for each whether it was created; it may stop after the first that
+        was not.
+        """
+        return [self.insert(row) for row in rows]
+
+    def begin(self, depth: int) -> None:
+        """Begin a transaction (depth 0), or a savepoint inside one."""
+        raise Unsupported(f"{self} has no transactions")
+
+    def commit(self, depth: int) -> None:
+        """Make a transaction, or the part since a savepoint, final."""
+
+    def rollback(self, depth: int) -> None:
+        """Undo a transaction, or the part since a savepoint."""
+
+    def create_index(self, index: BoundIndex) -> str:
+        """Make an index if it is not there, unique ones enforced; give its name."""
+        raise Unsupported(f"{self} has no indexes")
+
+    def list_indexes(self) -> list[str]:
+        """Give the names of the indexes that were made."""
+        return []
+
+    def loader(self, model: type[M]) -> Callable[[Row], M]:
+        """Give the function from a row to an instance, the shortest proven way."""
+        return model.__pymodels_codec__.loader(self)  # type: ignore[arg-type]  # a BaseStorage
+
+    def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
+        """Give the function from any row to an instance, or None for no member.
+
+        For whole scans, where loading shows membership by the way; None where
+        the database had better ask.
+        """
+        return None
+
+    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+        """Give the function from a key and a new instance to a row."""
+        record_of = model.__pymodels_codec__.new_record
+        return lambda key, instance: self.encode(key, record_of(instance))
+
+    def patched(self, row: Row, changes: Changes) -> Row:
+        """Give a row with changes in it, without asking the database."""
+        return self.encode(row[0], apply(self.decode(row), changes))
+
+    @classmethod
+    def url_settings(cls, url: str) -> dict[str, Any]:
+        """Turn a URL of this backend into named settings."""
+        raise SettingsError(f"{url}: this backend takes no URL, but named settings")
+
+
+class QueryHooks(Generic[M]):
+    """What `BaseQuery` asks of a backend."""
+
+    storage: "BaseStorage"
+
+    def compile(self, predicate: Predicate) -> Native | None:
+        """Say a predicate in the database's language; None leaves it to us."""
+        return None
+
+    def can_sort(self, order: tuple[Order, ...]) -> bool:
+        """Say whether the database sorts just as the law does."""
+        return False
+
+    def run(self, pushed: Pushed) -> Iterator[Row]:
+        """Yield the rows of the pushed half."""
+        return self.storage.scan()
+
+    def count_pushed(self, pushed: Pushed) -> int:
+        """Count the records of a pushed query."""
+        return sum(1 for _ in self.run(pushed))
+
+    def discard_pushed(self, pushed: Pushed) -> int | None:
+        """Remove the records of a pushed query at once; None leaves it to us."""
+        return None
+
+    def patch_pushed(self, pushed: Pushed, changes: Changes) -> int | None:
+        """Change the records of a pushed query at once; None leaves it to us."""
+        return None
+
+    def distinct_pushed(self, pushed: Pushed, path: Path) -> Iterator[Any] | None:
+        """Yield the values at a path, repeated or not; None leaves it to us."""
+        return None
+
+    def describe(self, pushed: Pushed) -> str:
+        """Give the database's own text of the pushed half, for people."""
+        return ""
