@@ -124,19 +124,14 @@ def _microseconds(schema: Schema) -> Schema:
 
 def _decimal(schema: Schema) -> Schema:
     """Read a float as JSON mode does: 1.0 is Decimal("1") in both."""
-    moved = {key: schema.pop(key) for key in ("ref", "serialization") if key in schema}
+    moved: Schema = {}
+    for key in ("ref", "serialization"):
+        if key in schema:
+            moved[key] = schema.pop(key)
     function = {"type": "no-info", "function": _from_number}
     python = {"type": "function-wrap", "function": function, "schema": schema}
-    return {
-        "type": "json-or-python",
-        "json_schema": {**schema, **_dumped(moved)},
-        "python_schema": python,
-        **moved,
-    }
-
-
-def _dumped(moved: Schema) -> Schema:
-    return {key: part for key, part in moved.items() if key == "serialization"}
+    node = {"type": "json-or-python", "json_schema": schema, "python_schema": python}
+    return {**node, **moved}
 
 
 def _from_number(value: Any, validate: Callable[[Any], Decimal]) -> Decimal:
