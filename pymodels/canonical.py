@@ -68,7 +68,9 @@ def _unchanged(value: Any, where: str, depth: int) -> Any:
 def _integer(value: int, where: str, depth: int) -> int:
     if SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
         return int(value)
-    raise EncodeError(f"{where}: {value} does not fit into 64 bits")
+    # Its size, not its digits: Python refuses to spell more than 4,300 of them.
+    size = value.bit_length()
+    raise EncodeError(f"{where}: an int of {size} bits does not fit into 64 bits")
 
 
 def _real(value: float, where: str, depth: int) -> float:
