@@ -37,6 +37,8 @@ class WriterLock:
         self._path = path
         self._timeout = min(max(timeout, 0.0), threading.TIMEOUT_MAX)
         self._lock = threading.RLock()
+        # No method of ours: an interrupt at its start would leave the lock taken.
+        self.release = self._lock.release
 
     def acquire(self) -> None:
         """Take it, or raise `StorageBusy`."""
@@ -46,19 +48,9 @@ class WriterLock:
                 f"longer than the time-out of {self._timeout:g} seconds"
             )
 
-    def release(self) -> None:
-        """Give it back, as often as it was taken."""
-        self._lock.release()
-
     def wait(self) -> None:
         """Take it, however long that takes."""
         self._lock.acquire()
-
-    def __enter__(self) -> None:
-        self.acquire()
-
-    def __exit__(self, *exception: object) -> None:
-        self._lock.release()
 
 
 class Reader:
@@ -244,8 +236,8 @@ class File:
         """Find the row of another program's that no function of SQLite's can read."""
         if not self.find_broken or "malformed JSON" not in str(error):
             return None
-        with suppress(sqlite3.Error):
-            row = self.writer.execute(self.find_broken).fetchone()
+        with suppress(StorageError):
+            row = self.one(self.find_broken)
             if row is not None:
                 return InvalidRecord(
                     f"{self.path}: the record {row[0]!r} is no JSON, so nothing can be "
@@ -292,12 +284,14 @@ class File:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Give the writer to this thread alone."""
         self._check()
-        with self.lock:
+        self.lock.acquire()
+        try:
             self._check_transaction()
-            try:
-                yield self.writer
-            except sqlite3.Error as error:
-                raise self._broken(error) or translation(error, self.path) from error
+            yield self.writer
+        except sqlite3.Error as error:
+            raise self._broken(error) or translation(error, self.path) from error
+        finally:
+            self.lock.release()
 
     def _check_transaction(self) -> None:
         """Refuse to go on, outside a transaction, with what was begun in one."""
@@ -325,8 +319,13 @@ class File:
         """Begin a transaction, or a savepoint of that name."""
         self._check_transaction()
         with translated(self.path):
-            sql = f"SAVEPOINT {name}" if depth else "BEGIN IMMEDIATE"
-            self.writer.execute(sql)
+            try:
+                self.writer.execute(f"SAVEPOINT {name}" if depth else "BEGIN IMMEDIATE")
+            except BaseException:
+                # An interrupt may come when it has begun.
+                if not depth and self.writer.in_transaction:
+                    self.writer.execute("ROLLBACK")
+                raise
 
     def commit(self, depth: int, name: str) -> None:
         """Commit; a transaction that the database undid by itself is an error."""
@@ -346,11 +345,16 @@ class File:
         if not self.writer.in_transaction:
             return
         with translated(self.path):
-            if depth:
+            if not depth:
+                self.writer.execute("ROLLBACK")
+                return
+            try:
                 self.writer.execute(f"ROLLBACK TO {name}")
                 self.writer.execute(f"RELEASE {name}")
-            else:
-                self.writer.execute("ROLLBACK")
+            except sqlite3.OperationalError as error:
+                # An interrupt may come before it is there, or when it is gone.
+                if "no such savepoint" not in str(error):
+                    raise
 
     def close(self) -> None:
         """Close every connection, those of running reads too.
