@@ -26,6 +26,7 @@ import pytest
 _TESTS = (
     "test_keys",
     "test_roundtrip",
+    "test_loading",
     "test_law",
     "test_queries",
     "test_lookups",

@@ -7,7 +7,7 @@ from typing import Any
 
 def label(value: object) -> str:
     """Name an awkward value in a list of tests."""
-    text = ascii(value)
+    text = ascii(value) if type(value) is not int else f"{value:x}"
     return text if len(text) <= 40 else f"{text[:30]}... of {len(text)}"
 
 
@@ -213,6 +213,7 @@ BAD_VALUES: list[Any] = [
     Decimal("1E-6177"),
     2**63,
     -(2**63) - 1,
+    10**5_000,
     "\0",
     "a\0b",
     "\ud800",
