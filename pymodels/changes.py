@@ -93,8 +93,10 @@ def _with(record: Record, path: Path, value: Any, ancestors: tuple[Any, ...]) ->
     for depth, name in enumerate(path[:-1]):
         inner = record.get(name, {})
         if type(inner) is not dict:
-            record[name] = ancestors[depth] if depth < len(ancestors) else _nest(
-                path[depth + 1 :], value
+            record[name] = (
+                ancestors[depth]
+                if depth < len(ancestors)
+                else _nest(path[depth + 1 :], value)
             )
             return
         record[name] = record = dict(inner)

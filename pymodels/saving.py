@@ -8,6 +8,7 @@ taken for a change of the user's.
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from pymodels.canonical import canonical
 from pymodels.changes import Changes, apply, between
 from pymodels.errors import InvalidRecord
 from pymodels.membership import merged_options
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 # Types whose values are stored alike if they are equal.
 _SIMPLE = frozenset({str, int, bool, type(None), date, bytes})
+_SCALARS = _SIMPLE | {float}
 
 
 def find_changes(instance: "Model", row: Row, storage: "BaseStorage") -> Changes:
@@ -37,6 +39,9 @@ def find_changes(instance: "Model", row: Row, storage: "BaseStorage") -> Changes
         # What the store lacks is written where it was given.
         given = codec.fields.keys() & instance.model_fields_set
         names |= given - old.model_fields_set
+    simple = _scalar_changes(instance, names, codec)
+    if simple is not None:
+        return simple
     if codec.keeps_extra:
         before, after = codec.record_of(old), codec.record_of(instance)
     elif names:
@@ -49,16 +54,48 @@ def find_changes(instance: "Model", row: Row, storage: "BaseStorage") -> Changes
     return between(before, after, codec.shape, replaced)
 
 
+def _scalar_changes(
+    instance: "Model", names: set[str], codec: "ModelCodec"
+) -> Changes | None:
+    """Give the changes of plain fields, which need neither serializer nor diff.
+
+    None where a value is not of the field's exact type, or the field is not plain.
+    """
+    if codec.keeps_extra or not codec.writing.is_plain:
+        return None
+    types, values = codec.writing.types, vars(instance)
+    sets: dict[Path, Any] = {}
+    for name in names:
+        kind = type(values[name])
+        if kind not in types[name] or kind not in _SCALARS:
+            return None
+        stored = codec.names.get(name, name)
+        sets[(stored,)] = canonical(values[name], f"{codec.model.__name__}.{name}")
+    return Changes(sets, shape=codec.shape)
+
+
 def _differing(new: dict[str, Any], old: dict[str, Any]) -> set[str]:
     found = set()
     for name, value in new.items():
         was = old.get(name)
-        if value is was:
-            continue
-        if type(value) is type(was) and type(value) in _SIMPLE and value == was:
-            continue
-        found.add(name)
+        if value is not was and not _is_unchanged(value, was):
+            found.add(name)
     return found
+
+
+def _is_unchanged(value: Any, was: Any) -> bool:
+    """Say whether two values are surely stored alike; False where that takes more."""
+    kind = type(value)
+    if kind is not type(was):
+        return False
+    if kind in _SIMPLE:
+        return bool(value == was)
+    if kind is float:
+        # 0.0 equals -0.0, and is another number to write.
+        return bool(value == was and (value or str(value) == str(was)))
+    if kind is list:
+        return len(value) == len(was) and all(map(_is_unchanged, value, was))
+    return False
 
 
 def _drop_absent(before: Record, after: Record, stored: Record, value: Any) -> None:
@@ -124,11 +161,12 @@ def save_changes(instance: "Model", row: Row, storage: "BaseStorage") -> None:
         codec.check(storage.decode(row, codec.shape), row[0])
         codec.attach(instance, row, storage)
         return
-    whole = apply(storage.decode(row, codec.shape), changes)
+    changed = storage.patched(row, changes)
+    whole = storage.decode(changed, codec.shape)
     codec.check(whole, row[0])
     codec.validator.validate_python(whole)
     storage.change(row[0], changes)
-    codec.attach(instance, storage.patched(row, changes), storage)
+    codec.attach(instance, changed, storage)
 
 
 def whole_record(

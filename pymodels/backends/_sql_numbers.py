@@ -69,10 +69,13 @@ def native_operator(operator: str, side: int) -> str | None:
     return "<" if operator in {"<", "<="} else ">="
 
 
+LARGEST = "1.7976931348623157e308"
+
+
 def is_finite(at: Place) -> str:
     """A number that fits: only foreign rows can hold others."""
     return (
-        f"({at.kinds} IS NOT NULL OR (abs({at.value})<=1.7976931348623157e308"
+        f"({at.kinds} IS NOT NULL OR ({at.value}<={LARGEST} AND {at.value}>=-{LARGEST}"
         f" AND NOT ({at.type}='integer' AND typeof({at.value})='real')))"
     )
 

@@ -6,17 +6,19 @@ says nothing, where one of them has become something else.
 """
 
 import json
+from datetime import date
 from typing import Any
 
 from pymodels.backends._sql_terms import (
     Columns,
+    Sql,
     is_pushable,
     json_path,
     path_expression,
 )
 from pymodels.changes import Changes
 from pymodels.json_body import marks, read_declared, to_json, value_json
-from pymodels.shapes import ANYTHING
+from pymodels.shapes import ANYTHING, Shape
 from pymodels.values import Path, same
 
 MOST_PATHS = 30
@@ -37,10 +39,21 @@ def reads_back(changes: Changes) -> bool:
         shape = changes.shape
         for name in path:
             shape = shape.stored_member(name) or ANYTHING
-        natural = _natural(value)
-        if not same(read_declared(natural, shape), value):
+        if not _reads_back(value, shape):
             return False
     return True
+
+
+def _reads_back(value: Any, shape: Shape) -> bool:
+    kind = type(value)
+    if kind in _TOLD_BY_JSON or (kind is str and not shape.reads_text):
+        return True
+    if kind is date and shape.reads_text == ("date",):
+        return True
+    return same(read_declared(_natural(value), shape), value)
+
+
+_TOLD_BY_JSON = frozenset({int, float, bool, type(None)})
 
 
 def _natural(value: Any) -> Any:
@@ -48,14 +61,34 @@ def _natural(value: Any) -> Any:
     return json.loads(value_json(value)[0])
 
 
+def assignments(changes: Changes, columns: Columns) -> Sql:
+    """Give the SET clause of an UPDATE that makes the changes."""
+    if changes.removes or any(len(path) > 1 for path in changes.sets):
+        patch = Patch(changes, columns)
+        return Sql(patch.assignments, patch.parameters)
+    values = [value_json(value) for value in changes.sets.values()]
+    notes = [mark for _, mark in values if mark is not None]
+    names = tuple(path[0] for path in changes.sets)
+    text = _flat(columns, names, tuple(mark is not None for _, mark in values))
+    parameters = [body for body, _ in values]
+    return Sql(text, tuple(parameters + notes if columns.has_note else parameters))
+
+
+@lru_cache(512)
+def _flat(columns: Columns, names: tuple[str, ...], marked: tuple[bool, ...]) -> str:
+    """Give the SET clause for top-level fields: the same text for other values."""
+    pairs = zip(names, marked, strict=True)
+    sets = {(name,): date.min if is_marked else None for name, is_marked in pairs}
+    return Patch(Changes(sets), columns).assignments
+
+
 class Patch:
     """Builds the two expressions of one UPDATE, with their parameters."""
 
     def __init__(self, changes: Changes, columns: Columns) -> None:
         self.columns = columns
-        self.has_note = columns.kinds != "NULL"
         self.body, self.body_parameters = self._expression(changes, columns.body, False)
-        if not self.has_note:
+        if not self.columns.has_note:
             return
         note = f"coalesce({columns.kinds},'{{}}')"
         kinds, self.kinds_parameters = self._expression(changes, note, True)
@@ -66,14 +99,16 @@ class Patch:
     def assignments(self) -> str:
         """The SET clause."""
         columns = self.columns
-        if not self.has_note:
+        if not self.columns.has_note:
             return f"{columns.body}={self.body}"
         return f"{columns.body}={self.body},{columns.kinds}={self.kinds}"
 
     @property
     def parameters(self) -> tuple[Any, ...]:
         """What the SET clause binds."""
-        return self.body_parameters + (self.kinds_parameters if self.has_note else ())
+        return self.body_parameters + (
+            self.kinds_parameters if self.columns.has_note else ()
+        )
 
     def _expression(
         self, changes: Changes, start: str, is_note: bool

@@ -44,6 +44,11 @@ class Columns:
     without_decimals: frozenset[Path] = frozenset()
     fixed: frozenset[Path] = frozenset()
 
+    @property
+    def has_note(self) -> bool:
+        """Whether there is a column for the note of kinds."""
+        return self.kinds != "NULL"
+
 
 @dataclass(frozen=True, slots=True)
 class Place:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pymodels import json_body
 from pymodels.backends._sql import compile_predicate, native
 from pymodels.backends._sql_order import order_by
-from pymodels.backends._sql_patch import Patch, can_patch, reads_back
+from pymodels.backends._sql_patch import assignments, can_patch, reads_back
 from pymodels.backends._sql_terms import (
     ALWAYS,
     Columns,
@@ -120,7 +120,8 @@ class Query(BaseQuery[M]):
             members = self.storage.known.full_members(self.model)
             hint = self.storage.known.index_hint(self.model, columns)
             if hint and all(id(t) in members for t in terms_of(pushed.predicate)):
-                tail = Sql(tail.text.replace(" WHERE ", f" WHERE {hint} AND ", 1))
+                text = tail.text.replace(" WHERE ", f" WHERE {hint} AND ", 1)
+                tail = Sql(text, tail.parameters)
             if not pushed.start and pushed.stop is None:
                 return Sql(f"SELECT count(*) FROM {name}{tail.text}", tail.parameters)
             inner = f"SELECT 1 FROM {name}{tail.text}"
@@ -148,10 +149,10 @@ class Query(BaseQuery[M]):
         """Change in one statement, unless a foreign row would need a note."""
         if not can_patch(changes) or not reads_back(changes):
             return None
-        patch = Patch(changes, self.columns)
+        patch = assignments(changes, self.columns)
         with self.storage.file.writing() as writer:
             where = self._chosen(pushed, _prober(writer))
-            sql = f"UPDATE {self.storage.table.source} SET {patch.assignments}"
+            sql = f"UPDATE {self.storage.table.source} SET {patch.text}"
             sql += where.text
             parameters = patch.parameters + where.parameters
             return int(writer.execute(sql, parameters).rowcount)

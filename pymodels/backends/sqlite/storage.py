@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from pymodels import json_body
 from pymodels.backends._sql import compile_predicate
-from pymodels.backends._sql_patch import Patch, can_patch, reads_back
+from pymodels.backends._sql_patch import assignments, can_patch, reads_back
 from pymodels.backends._sql_terms import Sql, joined
 from pymodels.backends.sqlite.file import SYNCHRONOUS, File
 from pymodels.backends.sqlite.indexes import create_index, index_names
@@ -223,10 +223,10 @@ class Storage(BaseStorage):
         """Change in one statement; where SQL cannot say it, in one transaction."""
         table, keeps_note = self.table, reads_back(changes)
         if can_patch(changes) and (keeps_note or table.has_note):
-            patch = Patch(changes, table.columns)
+            patch = assignments(changes, table.columns)
             # A foreign row that would need a note is rewritten with one below.
             noted = "" if keeps_note else f" AND {table.columns.kinds} IS NOT NULL"
-            sql = f"UPDATE {table.source} SET {patch.assignments} WHERE "
+            sql = f"UPDATE {table.source} SET {patch.text} WHERE "
             sql += f"{table.has_key}{noted}"
             if self.file.write(sql, (*patch.parameters, key)):
                 return True

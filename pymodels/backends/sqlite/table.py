@@ -1,6 +1,7 @@
 """The table that records are kept in: ours, or one that another program made."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from pymodels.backends._sql_terms import Columns
@@ -19,7 +20,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Table:
     """One table: what its columns are called, and the statements on them.
 
@@ -35,12 +36,12 @@ class Table:
     is_ours: bool = True
     has_text_key: bool = True
 
-    @property
+    @cached_property
     def source(self) -> str:
         """The quoted name."""
         return quoted(self.name)
 
-    @property
+    @cached_property
     def columns(self) -> Columns:
         """The columns as SQL sees them."""
         return Columns(
@@ -51,7 +52,7 @@ class Table:
             quoted(self.kinds) if self.has_note else "NULL",
         )
 
-    @property
+    @cached_property
     def select(self) -> str:
         """A SELECT of rows, without a condition."""
         columns = self.columns
@@ -59,7 +60,7 @@ class Table:
             f"SELECT {columns.key}, {columns.body}, {columns.kinds} FROM {self.source}"
         )
 
-    @property
+    @cached_property
     def insert(self) -> str:
         """An INSERT of a row."""
         names = [quoted(self.key), quoted(self.body)]
@@ -67,12 +68,12 @@ class Table:
         marks = ",".join("?" * len(names))
         return f"INSERT INTO {self.source} ({','.join(names)}) VALUES ({marks})"
 
-    @property
+    @cached_property
     def insert_if_new(self) -> str:
         """The same, which leaves a key that is there alone."""
         return f"{self.insert} ON CONFLICT({quoted(self.key)}) DO NOTHING"
 
-    @property
+    @cached_property
     def upsert(self) -> str:
         """The same, which overwrites; it keeps the columns that are not ours."""
         body, kinds = quoted(self.body), quoted(self.kinds)
@@ -80,14 +81,14 @@ class Table:
         sets += f",{kinds}=excluded.{kinds}" if self.has_note else ""
         return f"{self.insert} ON CONFLICT({quoted(self.key)}) DO UPDATE SET {sets}"
 
-    @property
+    @cached_property
     def rewrite(self) -> str:
         """An UPDATE of a whole body, and of the note if there is one."""
         sets = f"{quoted(self.body)}=?"
         sets += f",{quoted(self.kinds)}=?" if self.has_note else ""
         return f"UPDATE {self.source} SET {sets} WHERE {self.has_key}"
 
-    @property
+    @cached_property
     def has_key(self) -> str:
         """A condition that a row has the one key that is bound.
 
@@ -97,7 +98,7 @@ class Table:
             return f"{quoted(self.key)}=?"
         return f"{quoted(self.key)}=?1 AND CAST({quoted(self.key)} AS TEXT)=?1"
 
-    @property
+    @cached_property
     def find_broken(self) -> str:
         """A SELECT of the key of a row that is no JSON."""
         columns = self.columns
