@@ -7,6 +7,7 @@ says nothing, where one of them has become something else.
 
 import json
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from pymodels.backends._sql_terms import (
@@ -78,7 +79,9 @@ def assignments(changes: Changes, columns: Columns) -> Sql:
 def _flat(columns: Columns, names: tuple[str, ...], marked: tuple[bool, ...]) -> str:
     """Give the SET clause for top-level fields: the same text for other values."""
     pairs = zip(names, marked, strict=True)
-    sets = {(name,): date.min if is_marked else None for name, is_marked in pairs}
+    sets: dict[Path, Any] = {
+        (name,): date.min if is_marked else None for name, is_marked in pairs
+    }
     return Patch(Changes(sets), columns).assignments
 
 

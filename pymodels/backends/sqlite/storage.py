@@ -195,7 +195,12 @@ class Storage(BaseStorage):
     # Writing.
 
     def _bound(self, row: Row) -> Row:
-        """Give what is bound for a row, refusing a note that has no column."""
+        """Give what is bound for a row, refusing what the columns cannot hold."""
+        if not self.table.has_text_key and not _is_whole(row[0]):
+            raise EncodeError(
+                f"{self}: the keys in {self.table.key!r} are whole numbers, which "
+                f"{row[0]!r} is not; choose one by save(key='42')"
+            )
         if not self.table.has_note and row[2] not in {None, json_body.NOTHING_MARKED}:
             raise EncodeError(
                 f"{self}: the table has no column {self.table.kinds!r} to note the "
@@ -310,3 +315,11 @@ class Storage(BaseStorage):
         if depth == 0:
             self.file.disown()
         self.file.lock.release()
+
+
+def _is_whole(key: str) -> bool:
+    """Say whether a key is the text of an integer, as the database spells it."""
+    try:
+        return str(int(key)) == key
+    except ValueError:
+        return False

@@ -96,7 +96,10 @@ class Table:
         """
         if self.has_text_key:
             return f"{quoted(self.key)}=?"
-        return f"{quoted(self.key)}=?1 AND CAST({quoted(self.key)} AS TEXT)=?1"
+        return (
+            f"{quoted(self.key)} IN (SELECT CAST(text AS INTEGER) FROM (SELECT ? text) "
+            "WHERE CAST(CAST(text AS INTEGER) AS TEXT)=text)"
+        )
 
     @cached_property
     def find_broken(self) -> str:
