@@ -12,7 +12,7 @@ import pytest
 from pymodels import predicates as p
 from pymodels.changes import apply, between
 from pymodels.plan import Native, Plan
-from pymodels.testing import test_queries, test_reference, test_saving
+from pymodels.testing import test_queries, test_reference, test_saving, test_writers
 from pymodels.testing.fixtures import NewStorage
 from pymodels.testing.models import PEOPLE, Person
 from pymodels.testing.test_roundtrip import (
@@ -319,7 +319,7 @@ class SeesRecordsTwice(Storage):
 
 STORAGE_FAULTS = {
     RewritesTheRecord: test_saving.test_a_save_writes_only_what_changed,
-    WritesWhatItRead: test_saving.test_two_writers_lose_nothing_of_each_other,
+    WritesWhatItRead: test_writers.test_two_writers_lose_nothing_of_each_other,
     NestedMapsWhole: test_saving.test_nested_maps_are_patched_path_by_path,
     DecimalsAsFloats: all_values_survive,
     TextForDates: all_values_survive,
@@ -357,7 +357,7 @@ def test_an_example_finds(fault):
 @pytest.mark.parametrize("fault", [RewritesTheRecord, WritesWhatItRead])
 def test_random_saves_find(fault):
     with pytest.raises(AssertionError):
-        test_saving.test_reference_random_saves_lose_nothing(fault)
+        test_writers.test_reference_random_saves_lose_nothing(fault)
 
 
 def test_a_failure_prints_a_program_that_runs(tmp_path):

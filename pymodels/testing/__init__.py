@@ -32,6 +32,7 @@ _TESTS = (
     "test_lookups",
     "test_models",
     "test_saving",
+    "test_writers",
     "test_reference",
     "test_transactions",
     "test_errors",
