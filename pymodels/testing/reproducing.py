@@ -24,7 +24,7 @@ storage.clear()
 query = {query}
 wanted = query.spec.predicate
 print(query.plan())
-print("found:   ", list(query.keys()), query.count())
+print("found:   ", list(query.keys()), query.count(), query.exists())
 print("matching:", [k for k, r in storage.records() if matches(wanted, r, k)])
 {action}"""
 
