@@ -1,0 +1,169 @@
+"""Update and delete by query: one statement, or an honest count of what was done."""
+
+import pytest
+
+from pymodels import Model, StorageError, WriteInterrupted
+from pymodels.backends.sqlite import Storage
+
+COUNT = 30
+FORBIDDEN = 20
+
+
+class Note(Model):
+    text: str
+    number: int = 0
+    place: dict[str, str] = {}
+
+
+@pytest.fixture
+def storage(tmp_path):
+    with Storage(tmp_path / "notes.db") as opened:
+        opened.save_many(Note(text=f"note {n}", number=n) for n in range(COUNT))
+        yield opened
+
+
+def statements(storage, work):
+    """Give the statements that write, and that begin and end, in the order run."""
+    run = []
+    storage.connection.set_trace_callback(run.append)
+    try:
+        work()
+    finally:
+        storage.connection.set_trace_callback(None)
+    return [text.split()[0] for text in run if not text.startswith("SELECT")]
+
+
+QUERIES = {
+    "all": lambda storage: Note.objects(storage),
+    "some": lambda storage: Note.objects(storage).where(number__gte=5),
+    "or": lambda storage: (
+        Note.objects(storage).where(number=1) | Note.objects(storage).where(text="x")
+    ),
+    "not": lambda storage: Note.objects(storage).where_not(number=5),
+    "a slice": lambda storage: Note.objects(storage)[2:10],
+    "an ordered slice": lambda storage: Note.objects(storage).order_by("-number")[:7],
+    "none": lambda storage: Note.objects(storage).where(number=-1),
+}
+WRITES = {
+    "UPDATE": lambda query: query.update(text="changed"),
+    "DELETE": lambda query: query.delete(),
+}
+
+
+@pytest.mark.parametrize("write", WRITES)
+@pytest.mark.parametrize("name", QUERIES)
+def test_what_is_pushed_whole_is_written_by_one_statement(storage, name, write):
+    query = QUERIES[name](storage)
+    expected = {note.key for note in query}
+    done = []
+    run = statements(storage, lambda: done.append(WRITES[write](query)))
+    assert [word for word in run if word in {"UPDATE", "DELETE", "INSERT"}] == [write]
+    assert done == [len(expected)]
+    changed = {note.key for note in Note.objects(storage) if note.text == "changed"}
+    if write == "UPDATE":
+        assert changed == expected
+    else:
+        assert len(storage) == COUNT - len(expected)
+        assert not expected & set(storage)
+
+
+def test_a_nested_path_is_written_by_one_statement(storage):
+    query = Note.objects(storage).where(number__lt=10)
+    run = statements(storage, lambda: query.update(place={"town": "Delft"}))
+    assert run.count("UPDATE") == 1
+    assert Note.objects(storage).where(place={"town": "Delft"}).count() == 10
+
+
+def test_an_update_without_fields_writes_nothing(storage):
+    counted = []
+    run = statements(storage, lambda: counted.append(Note.objects(storage).update()))
+    assert run == []
+    assert counted == [COUNT]
+
+
+def forbid(storage):
+    """Let the database itself refuse to touch the last third."""
+    for event, row in (("UPDATE", "NEW"), ("DELETE", "OLD")):
+        storage.connection.execute(
+            f"CREATE TRIGGER refuse_{event} BEFORE {event} ON records "
+            f"WHEN json_extract({row}.body, '$.number') >= {FORBIDDEN} "
+            "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+        )
+
+
+def numbers(storage):
+    return sorted(note.number for note in Note.objects(storage))
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_one_statement_that_fails_has_done_nothing(storage, write):
+    forbid(storage)
+    with pytest.raises(StorageError, match="not this one") as caught:
+        WRITES[write](Note.objects(storage))
+    assert not isinstance(caught.value, WriteInterrupted)
+    assert numbers(storage) == list(range(COUNT))
+    assert Note.objects(storage).where(text="changed").count() == 0
+    assert not storage.connection.in_transaction
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_failure_in_the_middle_says_how_many_were_done(storage, write):
+    """Invalid records can be told apart only by loading each: one write for each."""
+    forbid(storage)
+    query = Note.objects(storage).order_by("number").skip_invalid()
+    with pytest.raises(WriteInterrupted, match="not this one") as caught:
+        WRITES[write](query)
+    assert caught.value.done == FORBIDDEN
+    assert isinstance(caught.value.__cause__, StorageError)
+    if write == "UPDATE":
+        assert numbers(storage) == list(range(COUNT))
+        assert Note.objects(storage).where(text="changed").count() == FORBIDDEN
+    else:
+        assert numbers(storage) == list(range(FORBIDDEN, COUNT))
+
+
+@pytest.mark.parametrize("write", WRITES)
+def test_a_failure_in_the_middle_of_a_transaction_has_done_nothing(storage, write):
+    forbid(storage)
+    query = Note.objects(storage).order_by("number").skip_invalid()
+
+    def work():
+        with storage.transaction():
+            WRITES[write](query)
+
+    with pytest.raises(WriteInterrupted) as caught:
+        work()
+    assert caught.value.done == FORBIDDEN
+    assert numbers(storage) == list(range(COUNT))
+    assert Note.objects(storage).where(text="changed").count() == 0
+
+
+def test_a_failure_at_the_first_is_no_interrupted_write(storage):
+    forbid(storage)
+    query = Note.objects(storage).where(number__gte=FORBIDDEN).skip_invalid()
+    with pytest.raises(StorageError, match="not this one") as caught:
+        query.delete()
+    assert not isinstance(caught.value, WriteInterrupted)
+    assert numbers(storage) == list(range(COUNT))
+
+
+def test_a_batch_that_fails_says_how_many_were_saved(storage):
+    storage.clear()
+    storage.connection.execute(
+        "CREATE TRIGGER refuse BEFORE INSERT ON records "
+        "WHEN json_extract(NEW.body, '$.number') = 4500 "
+        "BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+    )
+    with pytest.raises(WriteInterrupted, match="not this one") as caught:
+        storage.save_many(Note(text="x", number=number) for number in range(6000))
+    assert caught.value.done == 4000
+    assert numbers(storage) == list(range(4000))
+
+
+def test_other_threads_and_programs_see_all_of_it_or_nothing(storage):
+    reading = iter(Note.objects(storage).order_by("number"))
+    first = next(reading)
+    assert Note.objects(storage).update(text="changed") == COUNT
+    assert first.text == "note 0"
+    assert {note.text for note in reading} == {f"note {n}" for n in range(1, COUNT)}
+    assert {note.text for note in Note.objects(storage)} == {"changed"}
