@@ -10,6 +10,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
+from math import isinf
 from typing import Any
 
 from pymodels.errors import InvalidRecord
@@ -34,13 +35,29 @@ def encode(record: Record) -> tuple[str, str]:
 
 def to_json(value: Any, default: Callable[[Any], str] | None = None) -> str:
     """Write JSON as it is stored: compact, UTF-8, names never escaped."""
-    return json.dumps(
-        value,
-        ensure_ascii=False,
-        allow_nan=False,
-        separators=(",", ":"),
-        default=default,
-    )
+    try:
+        return json.dumps(
+            value,
+            ensure_ascii=False,
+            allow_nan=False,
+            separators=(",", ":"),
+            default=default,
+        )
+    except ValueError:
+        return _beyond_json(value, default)
+
+
+def _beyond_json(value: Any, default: Callable[[Any], str] | None) -> str:
+    """Write what a foreign record's 1e999 was read as back as that."""
+    match value:
+        case dict():
+            pairs = (f"{to_json(n)}:{to_json(v, default)}" for n, v in value.items())
+            return "{" + ",".join(pairs) + "}"
+        case list():
+            return "[" + ",".join(to_json(part, default) for part in value) + "]"
+        case float() if isinf(value):
+            return "1e999" if value > 0 else "-1e999"
+    raise ValueError(f"{value!r} cannot be written as JSON")
 
 
 def spelled(value: Any) -> tuple[str, str]:
@@ -135,6 +152,8 @@ def read_text(text: str, names: tuple[str, ...]) -> Any:
             value = PARSERS[name](text)
             if isinstance(value, Decimal) and not value.is_finite():
                 continue
+            if isinstance(value, datetime) and value.utcoffset():
+                continue  # aware ones are kept in UTC
             if spelled(value)[0] == text:
                 return value
         except (ValueError, InvalidOperation, OverflowError):
