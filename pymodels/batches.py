@@ -49,7 +49,12 @@ def _insert_new(storage: "BaseStorage", instances: list["Model"]) -> None:
 
 
 def _codec(instance: "Model") -> Any:
-    return type(instance).__pymodels_codec__
+    try:
+        return type(instance).__pymodels_codec__
+    except AttributeError:
+        raise TypeError(
+            f"an instance of a model is expected, not {instance!r}"
+        ) from None
 
 
 def _refers(instance: "Model") -> bool:

@@ -58,7 +58,7 @@ def _compare(old: Record, new: Record, at: Path, found: _Found) -> None:
         both_maps = type(before) is dict and type(value) is dict
         if both_maps and path not in found.whole:
             _compare(before, value, path, found)  # type: ignore[arg-type]  # both are maps
-        elif name not in old or both_maps or not same(before, value):
+        elif name not in old or not same(before, value):
             found.sets[path] = value
 
 

@@ -13,6 +13,7 @@ from pymodels.errors import DefinitionError
 from pymodels.loading import ModelCodec
 from pymodels.plan import Row
 from pymodels.saving import save_changes, whole_record
+from pymodels.storage import check_model
 
 if TYPE_CHECKING:
     from pymodels.query import BaseQuery
@@ -134,7 +135,7 @@ class Model(BaseModel, metaclass=ModelMeta):
     @classmethod
     def objects(cls, storage: "BaseStorage") -> "BaseQuery[Self]":
         """Give the query of all records in a storage that belong to this model."""
-        return storage.query(cls)
+        return _checked(storage).query(cls)
 
     @classmethod
     def fits(cls, record: Mapping[str, Any]) -> bool:
@@ -173,9 +174,7 @@ class Model(BaseModel, metaclass=ModelMeta):
             if known is None or isinstance(known, type):
                 raise ValueError(f"{self!r} knows no storage yet: save(storage)")
             return known
-        if not hasattr(storage, "query_class"):
-            raise TypeError(f"a storage is expected, not {storage!r}")
-        if _row_of(self) is None or known is storage or known is None:
+        if known is _checked(storage) or known is None or _row_of(self) is None:
             return storage
         if isinstance(known, type) and type(storage) is known:
             return storage
@@ -192,7 +191,7 @@ class Model(BaseModel, metaclass=ModelMeta):
         given is taken.
         """
         row, known = _row_of(self), self.storage
-        where = storage or known
+        where = known if storage is None else _checked(storage)
         if where is None:
             raise ValueError(f"{self!r} knows no storage yet: save_as(storage=...)")
         codec = type(self).__pymodels_codec__
@@ -208,6 +207,7 @@ class Model(BaseModel, metaclass=ModelMeta):
         Unsaved changes are applied, then the overrides, by the other model's field
         names. Raises pydantic's `ValidationError` if the other model refuses it.
         """
+        check_model(model)
         row, where = _row_of(self), self.storage
         codec = model.__pymodels_codec__
         record = whole_record(self, row, where)
@@ -305,6 +305,12 @@ def _row_of(instance: Model) -> Row | None:
     except AttributeError:
         return None
     return row
+
+
+def _checked(storage: "BaseStorage") -> "BaseStorage":
+    if not hasattr(storage, "query_class"):
+        raise TypeError(f"a storage is expected, not {storage!r}")
+    return storage
 
 
 def _storage_of(instance: Model) -> "BaseStorage | type[BaseStorage] | None":

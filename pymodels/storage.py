@@ -108,6 +108,7 @@ class BaseStorage(StorageHooks):
     def query(self, model: type[M]) -> "BaseQuery[M]":
         """Give the query of all records of a model; `Model.objects` is the same."""
         self.check_open()
+        check_model(model)
         return self.query_class(model, self)
 
     def loader_of(self, model: type[M]) -> Callable[[Row], M]:
@@ -132,6 +133,7 @@ class BaseStorage(StorageHooks):
         Raises `InvalidRecord` if it belongs to the model but does not validate.
         """
         self.check_open()
+        check_model(model)
         if is_key(key):
             for row in self.fetch_members(model, (key,)):
                 return self.loader_of(model)(row)
@@ -146,6 +148,9 @@ class BaseStorage(StorageHooks):
         Keys that are not there, or are of no record of the model, are left out.
         """
         self.check_open()
+        check_model(model)
+        if isinstance(keys, str):
+            raise TypeError(f"several keys are expected, not the string {keys!r}")
         wanted = [key for key in keys if is_key(key)]
         load = self.loader_of(model)
         found: dict[str, Row] = {}
@@ -218,6 +223,8 @@ class BaseStorage(StorageHooks):
         Gives the names of all of them.
         """
         self.check_open()
+        for model in models:
+            check_model(model)
         return [
             self.create_index(index)
             for model in models
@@ -311,3 +318,9 @@ class BaseStorage(StorageHooks):
 
     def __repr__(self) -> str:
         return f"<{self}>"
+
+
+def check_model(model: object) -> None:
+    """Raise `TypeError` for what is no model class."""
+    if not (isinstance(model, type) and hasattr(model, "__pymodels_codec__")):
+        raise TypeError(f"a model class is expected, not {model!r}")

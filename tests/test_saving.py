@@ -1143,3 +1143,125 @@ def test_validators_of_a_model_see_changes_before_they_are_written(storage):
     with pytest.raises(pydantic.ValidationError, match="above"):
         one.save()
     assert storage["k"] == {"low": 1, "high": 2}
+
+
+def test_a_subclass_in_a_nested_field_is_written_once(storage):
+    class Long(Address):
+        country: str = ""
+
+    one = Person(name="x", address=Long(city="y", country="z"))
+    one.save(storage, key="k")
+    writes = Writes(storage)
+    one.save()
+    assert writes.changes == []
+    assert storage["k"]["address"] == Address(city="y").model_dump()
+
+
+class Tags(pydantic.RootModel[list[str]]):
+    pass
+
+
+class Counts(pydantic.RootModel[dict[str, int]]):
+    pass
+
+
+def test_root_models_are_their_values(storage):
+    class Rooted(Model):
+        tags: Tags = Tags([])
+        counts: Counts = Counts({})
+
+    Rooted(tags=Tags(["a"]), counts=Counts({"x": 1})).save(storage, key="k")
+    assert storage["k"] == {"tags": ["a"], "counts": {"x": 1}}
+    one = storage.get(Rooted, "k")
+    one.tags.root.append("b")
+    one.counts.root["y"] = 2
+    writes = Writes(storage)
+    one.save()
+    assert writes.paths() == [("counts", "y"), ("tags",)]
+    assert Rooted.objects(storage).where(tags__contains="b", counts__y=2).count() == 1
+
+
+def test_extra_fields_of_a_nested_model_are_kept_and_removed(storage):
+    class Loose(BaseModel):
+        model_config = ConfigDict(extra="allow")
+        a: int = 0
+
+    class Holder(Model):
+        inner: Loose = Loose()
+
+    Holder(inner=Loose(b=Decimal("1.0"), c=date(2020, 1, 1))).save(storage, key="k")
+    one = storage.get(Holder, "k")
+    del one.inner.b
+    one.inner.d = [b"x"]
+    one.save()
+    assert storage["k"]["inner"] == {"a": 0, "c": date(2020, 1, 1), "d": [b"x"]}
+
+
+def test_a_nested_instance_of_a_model_is_a_part_not_a_record(storage, ada):
+    class Holder(Model):
+        person: Person | None = None
+
+    Holder(person=ada).save(storage, key="k")
+    one = storage.get(Holder, "k")
+    assert one.person.key is None
+    one.person.age = 1
+    one.save()
+    assert storage["k"]["person"]["age"] == 1
+    assert storage["ada"]["age"] == 36
+
+
+def test_what_is_no_model_or_storage_is_a_type_error(storage, ada):
+    for attempt in (
+        lambda: storage.get(dict, "ada"),
+        lambda: storage.get("ada", Person),
+        lambda: storage.get(ada, "ada"),
+        lambda: storage.get(BaseModel, "ada"),
+        lambda: storage.get_many(dict, ["ada"]),
+        lambda: storage.get_many(Person, "ada"),
+        lambda: storage.query(dict),
+        lambda: storage.ensure_indexes(dict),
+        lambda: storage.save_many([3]),
+        lambda: storage.save_many(ada),
+        lambda: Person.objects("memory://"),
+        lambda: Person.objects(None),
+        lambda: Person(name="x").save("memory://"),
+        lambda: ada.save("memory://"),
+        lambda: ada.save_as("k", "memory://"),
+        lambda: ada.convert_to(dict),
+        lambda: ada.convert_to(BaseModel),
+    ):
+        with pytest.raises(TypeError, match="expected"):
+            attempt()
+    assert list(storage) == ["ada"]
+
+
+def test_keys_that_are_not_there_are_left_out(storage, ada):
+    Being(age=20).save(storage, key="being")
+    keys = ["being", "ada", "nobody", "", 3, "ada"]
+    assert [one.key for one in storage.get_many(Person, keys)] == ["ada", "ada"]
+    for key in ("", 3, None, "x" * 600, "\ud800"):
+        with pytest.raises(RecordNotFound):
+            storage.get(Person, key)
+        assert key not in storage
+        with pytest.raises(RecordNotFound):
+            storage.delete(key)
+        with pytest.raises(KeyError):
+            storage[key]
+
+
+def test_validators_of_a_whole_model_see_what_slipped_past(storage):
+    class Span(Model):
+        low: int = 0
+        high: int = 0
+
+        @pydantic.model_validator(mode="after")
+        def ordered(self) -> "Span":
+            if self.low > self.high:
+                raise ValueError("low is above high")
+            return self
+
+    with pytest.raises(pydantic.ValidationError, match="above"):
+        Span.model_construct(low=3).save(storage)
+    with pytest.raises(pydantic.ValidationError, match="above"):
+        storage.save_many([Span.model_construct(low=3)])
+    assert len(storage) == 0
