@@ -37,7 +37,8 @@ def _insert_new(storage: "BaseStorage", instances: list["Model"]) -> None:
     for one in instances:
         if one.key is None:
             # This may save others of the batch.
-            _codec(one).save_references(one, storage)
+            with _codec(one).references_saved(one, storage):
+                continue
     dumpers = {model: storage.dumper(model) for model in set(map(type, instances))}
     fresh = [
         (dumpers[type(one)](new_key(), one), one) for one in instances if not one.key

@@ -180,14 +180,16 @@ def _check(node: p.Comparison, path: Path, shape: Shape, declared: Shape) -> Non
             for value in values:
                 _check_kind(value, path, shape, declared)
         case p.Equal(caseless=True):
-            _check_kind("", path, shape, declared)
+            _check_text(path, shape, declared)
+        case p.Contains(caseless=True):
+            _check_text(path, shape, declared)
         case p.Contains(value=value, within=within):
             if within is not Kind.STRING and declared.items is not None:
                 if _holds(value, declared.items) or Kind.STRING in declared.kinds:
                     return
                 raise _never(value, f"an element of {p.spelled(path)}", declared.items)
             if Kind.LIST not in declared.kinds:
-                _check_kind("", path, shape, declared)
+                _check_text(path, shape, declared)
                 if type(value) is not str:
                     raise QueryError(
                         f"{p.spelled(path)}__contains takes a string, not {value!r}"
@@ -207,7 +209,7 @@ def _check(node: p.Comparison, path: Path, shape: Shape, declared: Shape) -> Non
         case p.Exists():
             return
         case _ if isinstance(node, _ON_TEXT):
-            _check_kind("", path, shape, declared)
+            _check_text(path, shape, declared)
         case _:
             _check_kind(node.value, path, shape, declared)  # type: ignore[attr-defined]  # all that is left has one
 
@@ -217,6 +219,16 @@ def _check_kind(value: Any, path: Path, shape: Shape, declared: Shape) -> None:
         return
     if kind_of(value) not in declared.kinds:
         raise _never(value, f"{shape.name}.{p.spelled(path)}", declared)
+
+
+def _check_text(path: Path, shape: Shape, declared: Shape) -> None:
+    """Refuse what looks into strings where there are none."""
+    if Kind.STRING not in declared.kinds:
+        hint = "; `contains` asks for an element" if Kind.LIST in declared.kinds else ""
+        raise QueryError(
+            f"{shape.name}.{p.spelled(path)} holds {_kinds(declared)}, but this asks "
+            f"for a string{hint}"
+        )
 
 
 def _may_be_missing(path: Path, shape: Shape) -> bool:

@@ -4,7 +4,8 @@ There is one to a model class, made when it is first needed. Loading means the
 record, then pydantic's validation of it (law 14).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from pymodels.errors import (
     EncodeError,
     InvalidRecord,
     NotInModel,
+    PyModelsError,
     QueryError,
     UnknownField,
 )
@@ -230,14 +232,34 @@ class ModelCodec:
             f"this would be no {self.model.__name__}: it needs {' and '.join(broken)}"
         )
 
-    def save_references(self, instance: "Model", storage: "BaseStorage") -> None:
-        """Save what the instance refers to and is not saved yet."""
+    def references_saved(
+        self, instance: "Model", storage: "BaseStorage"
+    ) -> AbstractContextManager[None]:
+        """Save what the instance refers to and is not saved yet.
+
+        If what is done inside fails, they are removed again: a save that fails has
+        written nothing.
+        """
         if not self.reference_fields:
-            return
-        self.adopt_references(instance)
-        with storage.being_saved(instance) as saving:
-            for name in self.reference_fields:
-                references.save_targets(instance, name, storage, saving)
+            return nullcontext()
+        return self._references_saved(instance, storage)
+
+    @contextmanager
+    def _references_saved(
+        self, instance: "Model", storage: "BaseStorage"
+    ) -> Iterator[None]:
+        saved: list[Model] = []
+        try:
+            self.adopt_references(instance)
+            with storage.being_saved(instance) as saving:
+                for name in self.reference_fields:
+                    saved += references.save_targets(instance, name, storage, saving)
+            yield
+        except BaseException:
+            for target in reversed(saved):
+                with suppress(PyModelsError):
+                    target.delete()
+            raise
 
     def adopt_references(self, instance: "Model") -> None:
         """Turn bare instances that slipped past validation into references."""

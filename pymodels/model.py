@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
-from pydantic._internal._model_construction import ModelMetaclass
+from pydantic._internal._model_construction import (
+    ModelMetaclass,
+    build_lenient_weakvaluedict,
+)
+from pydantic._internal._typing_extra import parent_frame_namespace
 
 from pymodels import references
 from pymodels.canonical import canonical
@@ -36,6 +40,13 @@ class ModelMeta(ModelMetaclass):
         if any(isinstance(base, ModelMeta) for base in bases):
             check_names(name, namespace.get("__annotations__", {}).keys() - {"Meta"})
             prefill(bases, namespace)
+        if kw.get("__pydantic_reset_parent_namespace__", True):
+            # pydantic looks for names two frames up, which would be this one.
+            around = parent_frame_namespace(parent_depth=2)
+            namespace["__pydantic_parent_namespace__"] = build_lenient_weakvaluedict(
+                around
+            )
+            kw["__pydantic_reset_parent_namespace__"] = False
         made = super().__new__(mcs, name, bases, namespace, **kw)
         if any(isinstance(base, ModelMeta) for base in bases):
             # Those of mixins too.
@@ -195,10 +206,10 @@ class Model(BaseModel, metaclass=ModelMeta):
         if where is None:
             raise ValueError(f"{self!r} knows no storage yet: save_as(storage=...)")
         codec = type(self).__pymodels_codec__
-        codec.save_references(self, where)
-        record = whole_record(self, row, known)
-        codec.check(record, key or "")
-        chosen = where.create_record(record, key)
+        with codec.references_saved(self, where):
+            record = whole_record(self, row, known)
+            codec.check(record, key or "")
+            chosen = where.create_record(record, key)
         return where.get(type(self), chosen)
 
     def convert_to(self, model: type[O], **overrides: Any) -> O:

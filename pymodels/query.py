@@ -5,6 +5,7 @@ once, here; a backend's `Query` adds the hooks that let its database do the work
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import replace
 from functools import partial
@@ -268,8 +269,10 @@ class BaseQuery(QueryHooks[M]):
         if len(found) == 1:
             return found[0]
         if not found:
-            raise RecordNotFound(f"no {self.model.__name__} in {self}")
-        raise MultipleFound(f"one {self.model.__name__} was asked for; more in {self}")
+            raise RecordNotFound(f"no record: {self._question}")
+        raise MultipleFound(
+            f"one {self.model.__name__} was asked for; more in {self._question}"
+        )
 
     def get(self, *conditions: p.Predicate, **lookups: Any) -> M:
         """Give the only instance that fulfils all of these, as `one` does."""
@@ -342,13 +345,15 @@ class BaseQuery(QueryHooks[M]):
         return self._each("updated", lambda key: self.storage.patch(key, changes))
 
     def _each(self, what: str, write: Callable[[str], bool]) -> int:
-        done = 0
+        """Write one record after the other; all or none in a transaction."""
+        done, storage = 0, self.storage
         try:
-            # All keys first: what is written must not change what is found.
-            for key in list(self.keys()):
-                done += write(key)
+            with storage.transaction() if storage.has_transactions else nullcontext():
+                # All keys first: what is written must not change what is found.
+                for key in list(self.keys()):
+                    done += write(key)
         except Exception as error:
-            if not done:
+            if not done or storage.has_transactions:
                 raise
             raise WriteInterrupted(
                 f"{done} records were {what}, then: {error}", done
@@ -363,7 +368,9 @@ class BaseQuery(QueryHooks[M]):
     def __bool__(self) -> NoReturn:
         raise TypeError("a query has no truth: use exists(), which asks the database")
 
-    def __str__(self) -> str:
+    @property
+    def _question(self) -> str:
+        """What is asked, in words, for messages."""
         spec = Spec(self._asked, self._order, self._start, self._stop)
         return f"{self.model.__name__} in {self.storage} where {spec}"
 
@@ -372,7 +379,7 @@ class BaseQuery(QueryHooks[M]):
         try:
             found = [repr(instance) for instance in self[: SHOWN + 1]]
         except Exception as error:
-            return f"<query of {self}: {type(error).__name__}: {error}>"
+            return f"<query of {self._question}: {type(error).__name__}: {error}>"
         if len(found) > SHOWN:
             found[SHOWN] = "..."
         return "[" + ", ".join(found) + "]"

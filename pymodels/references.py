@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
-from pymodels.errors import DanglingReference, QueryError, RecordNotFound
+from pymodels.errors import DanglingReference, EncodeError, QueryError, RecordNotFound
 from pymodels.fields import REFERENCE
 from pymodels.keys import check_key, is_key
 from pymodels.shapes import ANYTHING, Shape
@@ -269,20 +269,32 @@ def _targets(instance: "Model", name: str) -> Iterator[Any]:
 
 def save_targets(
     instance: "Model", name: str, storage: "BaseStorage", saving: set[int]
-) -> None:
-    """Save what a field refers to and is not saved yet."""
+) -> "Iterator[Model]":
+    """Save what a field refers to and is not saved yet; give what was saved."""
     for target in _targets(instance, name):
-        save_target(target, storage, saving)
+        yield from save_target(target, storage, saving)
 
 
-def save_target(target: Any, storage: "BaseStorage | None", saving: set[int]) -> None:
-    """Save what is referred to, unless it is saved, or is being saved."""
+def save_target(
+    target: Any, storage: "BaseStorage | None", saving: set[int]
+) -> "Iterator[Model]":
+    """Save what is referred to, unless it is saved; give it if it was not.
+
+    Raises `EncodeError` for one that is being saved: a circle of new instances,
+    none of which has a key yet that the others could store.
+    """
     model = target._instance if isinstance(target, Reference) else target
     if model is None or isinstance(model, str):
         return
-    if model.key is None and id(model) not in saving:
+    if model.key is None:
+        if id(model) in saving:
+            raise EncodeError(
+                f"{model!r} refers to itself through instances that are not saved yet; "
+                "save one of them first, without its reference"
+            )
         model.save(storage)
-    if isinstance(target, Reference) and model.key is not None:
+        yield model
+    if isinstance(target, Reference):
         target._key = model.key
 
 

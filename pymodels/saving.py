@@ -154,18 +154,15 @@ def _find_replaced(old: Any, new: Any, path: Path, found: set[Path]) -> None:
 def save_changes(instance: "Model", row: Row, storage: "BaseStorage") -> None:
     """Write what an instance has changed, in one atomic step; nothing if nothing."""
     codec = type(instance).__pymodels_codec__
-    codec.save_references(instance, storage)
-    changes = find_changes(instance, row, storage)
-    if not changes:
-        # It may have been another model's, or have been unpickled.
-        codec.check(storage.decode(row, codec.shape), row[0])
-        codec.attach(instance, row, storage)
-        return
-    changed = storage.patched(row, changes)
-    whole = storage.decode(changed, codec.shape)
-    codec.check(whole, row[0])
-    codec.validator.validate_python(whole)
-    storage.change(row[0], changes)
+    with codec.references_saved(instance, storage):
+        changes = find_changes(instance, row, storage)
+        changed = storage.patched(row, changes) if changes else row
+        whole = storage.decode(changed, codec.shape)
+        # Also where nothing changed: it may have been another model's record.
+        codec.check(whole, row[0])
+        if changes:
+            codec.validator.validate_python(whole)
+            storage.change(row[0], changes)
     codec.attach(instance, changed, storage)
 
 

@@ -127,7 +127,7 @@ class BaseStorage(StorageHooks):
             found = self._dumpers[codec] = self.dumper(model)
         return found
 
-    def get(self, model: type[M], key: str) -> M:
+    def get(self, model: type[M], key: str | None) -> M:
         """Load the record under a key; `RecordNotFound` if absent, or no such model.
 
         Raises `InvalidRecord` if it belongs to the model but does not validate.
@@ -185,15 +185,15 @@ class BaseStorage(StorageHooks):
         self.check_open()
         codec = type(instance).__pymodels_codec__
         chosen = new_key() if key is None else check_key(key)
-        codec.save_references(instance, self)
-        row = self.dumper_of(type(instance))(chosen, instance)
-        if replace:
-            self.replace(row)
-        elif not self.insert(row):
-            raise DuplicateKey(
-                f"there is a record {chosen!r} in {self} already; "
-                "save(..., replace=True) overwrites it"
-            )
+        with codec.references_saved(instance, self):
+            row = self.dumper_of(type(instance))(chosen, instance)
+            if replace:
+                self.replace(row)
+            elif not self.insert(row):
+                raise DuplicateKey(
+                    f"there is a record {chosen!r} in {self} already; "
+                    "save(..., replace=True) overwrites it"
+                )
         codec.attach(instance, row, self)
         return chosen
 
@@ -211,7 +211,7 @@ class BaseStorage(StorageHooks):
         if not self.patch(key, changes):
             raise RecordNotFound(f"the record {key!r} is gone from {self}")
 
-    def delete(self, key: str) -> None:
+    def delete(self, key: str | None) -> None:
         """Remove the record under a key; `RecordNotFound` if there is none."""
         self.check_open()
         if not (is_key(key) and self.discard(key)):
@@ -273,7 +273,7 @@ class BaseStorage(StorageHooks):
 
     # A mapping of keys to plain records.
 
-    def __getitem__(self, key: str) -> Record:
+    def __getitem__(self, key: str | None) -> Record:
         self.check_open()
         if is_key(key):
             for row in self.fetch((key,)):
@@ -286,7 +286,7 @@ class BaseStorage(StorageHooks):
             raise TypeError(f"a record is a mapping, not {type(record).__name__}")
         self.replace(self.encode(check_key(key), canonical(dict(record), "record")))
 
-    def __delitem__(self, key: str) -> None:
+    def __delitem__(self, key: str | None) -> None:
         self.delete(key)
 
     def __contains__(self, key: object) -> bool:

@@ -82,7 +82,7 @@ def encode_field(
     whole = _closed(*found)
     value = SchemaValidator(whole, _use_prebuilt=False).validate_python(value)
     for target in references.targets_in(value, codec.shape.at(path)):
-        references.save_target(target, storage, set())
+        list(references.save_target(target, storage, set()))
     try:
         dumped = SchemaSerializer(whole, _use_prebuilt=False).to_python(
             value, by_alias=True, round_trip=True, warnings=False

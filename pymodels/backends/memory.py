@@ -4,19 +4,20 @@ Nothing is pushed down; the evaluator answers everything.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pymodels.canonical import canonical
 from pymodels.changes import Changes, apply
-from pymodels.errors import SettingsError
+from pymodels.errors import DuplicateKey, SettingsError
+from pymodels.evaluate import matcher
 from pymodels.indexes import BoundIndex
 from pymodels.plan import Pushed, Row
 from pymodels.query import BaseQuery, M
 from pymodels.shapes import Shape
 from pymodels.storage import BaseStorage
-from pymodels.values import Record
+from pymodels.values import Record, read, sort_key
 
 
 class Place:
@@ -24,8 +25,61 @@ class Place:
 
     def __init__(self) -> None:
         self.records: dict[str, Record] = {}
-        self.indexes: list[str] = []
+        self.indexes: dict[str, BoundIndex | Unique] = {}
         self.lock = threading.RLock()
+
+    def put(self, key: str, record: Record | None) -> Record | None:
+        """Write one record, or remove it; give what was there.
+
+        Raises `DuplicateKey`, and changes nothing, if a unique index forbids it.
+        """
+        old = self.records.get(key)
+        unique = [one for one in self.indexes.values() if isinstance(one, Unique)]
+        for index in unique:
+            index.check(key, record)
+        for index in unique:
+            index.move(key, old, record)
+        if record is None:
+            self.records.pop(key, None)
+        else:
+            self.records[key] = record
+        return old
+
+
+class Unique:
+    """Which key holds each value that one index wants to be unique."""
+
+    def __init__(self, index: BoundIndex, records: Mapping[str, Record]) -> None:
+        self.index = index
+        self.belongs = matcher(index.membership)
+        self.keys: dict[tuple[Any, ...], str] = {}
+        for key, record in records.items():
+            self.check(key, record)
+            self.move(key, None, record)
+
+    def _place(self, key: str, record: Record | None) -> tuple[Any, ...] | None:
+        """Give what must be unique in a record; None is not a value."""
+        if record is None or not self.belongs(key, record):
+            return None
+        values = [read(record, order.path) for order in self.index.orders]
+        return None if None in values else tuple(map(sort_key, values))
+
+    def check(self, key: str, record: Record | None) -> None:
+        """Raise `DuplicateKey` if another record holds the same."""
+        place = self._place(key, record)
+        other = key if place is None else self.keys.get(place, key)
+        if other != key:
+            raise DuplicateKey(
+                f"{self.index} must be unique: the record {other!r} holds the same "
+                f"value as {key!r}"
+            )
+
+    def move(self, key: str, old: Record | None, new: Record | None) -> None:
+        """Note that a record has changed."""
+        if (place := self._place(key, old)) is not None:
+            del self.keys[place]
+        if (place := self._place(key, new)) is not None:
+            self.keys[place] = key
 
 
 _shared: dict[str, Place] = {}
@@ -118,8 +172,15 @@ class Storage(BaseStorage):
             taken = {row[0] for row in new} & self._place.records.keys()
             if taken or len({row[0] for row in new}) < len(new):
                 return [False]
-            for row in new:
-                self._write(row[0], row[1])
+            done: list[str] = []
+            try:
+                for row in new:
+                    self._write(row[0], row[1])
+                    done.append(row[0])
+            except DuplicateKey:
+                for key in done:
+                    self._write(key, None)
+                raise
         return [True] * len(new)
 
     def replace(self, row: Row) -> None:
@@ -152,13 +213,9 @@ class Storage(BaseStorage):
 
     def _write(self, key: str, record: Record | None) -> None:
         """Change one record, remembering the old one for a rollback."""
-        records = self._place.records
+        old = self._place.put(key, record)
         if self.transaction_depth:
-            self._local.undo.append((key, records.get(key)))
-        if record is None:
-            del records[key]
-        else:
-            records[key] = record
+            self._local.undo.append((key, old))
 
     def begin(self, depth: int) -> None:
         """Keep other threads out and note where the undo list stands."""
@@ -175,21 +232,18 @@ class Storage(BaseStorage):
     def rollback(self, depth: int) -> None:
         """Put back what was there, newest first."""
         mark = self._local.marks.pop()
-        records = self._place.records
         while len(self._local.undo) > mark:
-            key, record = self._local.undo.pop()
-            records.pop(key, None)
-            if record is not None:
-                records[key] = record
+            self._place.put(*self._local.undo.pop())
         self._place.lock.release()
 
     def create_index(self, index: BoundIndex) -> str:
-        """Note the name: a dict needs no index to give the same answers."""
-        if index.unique:
-            return super().create_index(index)
-        name = str(index)
-        if name not in self._place.indexes:
-            self._place.indexes.append(name)
+        """Note what must be unique; a dict needs no index to give the same answers."""
+        name = f"{index} unique" if index.unique else str(index)
+        with self._place.lock:
+            if name not in self._place.indexes:
+                records = self._place.records
+                made = Unique(index, records) if index.unique else index
+                self._place.indexes[name] = made
         return name
 
     def list_indexes(self) -> list[str]:

@@ -1,5 +1,6 @@
 """The driver's errors, told as ours."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,15 @@ def translated(path: str) -> Iterator[None]:
         raise translation(error, path) from error
 
 
+def _taken(message: str) -> str:
+    """Say in our words what must be unique: fields, where the index is ours."""
+    found = re.search(r"__(\w+?)__(\w+?)__unique_[0-9a-f]+", message)
+    if found is None:
+        return "a key, or a value that must be unique, is there already"
+    names = found.group(2).replace("__", ".")
+    return f"another {found.group(1)} has the same {names}, which must be unique"
+
+
 def translation(error: sqlite3.Error, path: str) -> Exception:
     """Give our error for one of the driver's."""
     name = getattr(error, "sqlite_errorname", "") or ""
@@ -42,7 +52,7 @@ def translation(error: sqlite3.Error, path: str) -> Exception:
             f"time-out: {error}"
         )
     if name in TAKEN:
-        return DuplicateKey(f"{path}: a value that must be unique is taken: {error}")
+        return DuplicateKey(f"{path}: {_taken(str(error))} ({error})")
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
         return StorageClosed(f"{path} was closed")
     for prefix, hint in HINTS.items():

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
+from urllib.parse import quote
 
 from pymodels.backends._sql_functions import FUNCTIONS
 from pymodels.backends._sql_terms import Sql
@@ -105,6 +106,9 @@ class File:
         self.timeout = timeout
         self.synchronous = synchronous
         self.is_memory = path in {"", ":memory:"}
+        # Readers come later: the working folder may be another by then. And some
+        # builds of SQLite take a relative "file:..." for a URI.
+        self._place = path if self.is_memory else os.path.abspath(path)
         self.lock = WriterLock(path, timeout)
         self._owner: int | None = None
         self._process = os.getpid()
@@ -116,7 +120,7 @@ class File:
         self.find_broken = ""
         """A SELECT of the key of a row that is no JSON; set by the storage."""
         with translated(path):
-            self.writer = self._connect()
+            self.writer = self._connect(self._place)
             try:
                 if not self.is_memory:
                     self._use_log()
@@ -124,13 +128,14 @@ class File:
                 self.writer.close()
                 raise
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, place: str, *, uri: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path,
+            place,
             timeout=self.timeout,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=512,
+            uri=uri,
         )
         try:
             connection.execute(f"PRAGMA synchronous={self.synchronous}")
@@ -252,8 +257,10 @@ class File:
         try:
             reader = self._idle.pop()
         except IndexError:
+            # A reader makes no file where the writer's has gone.
+            place = f"file:{quote(self._place)}?mode=rw"
             with translated(self.path):
-                reader = Reader(self._connect())
+                reader = Reader(self._connect(place, uri=True))
         self._lent.add(reader)
         if self._closed:
             reader.close()

@@ -94,7 +94,7 @@ def create_index(file: File, table: str, index: BoundIndex, columns: Columns) ->
                     writer.execute(f"DROP INDEX {_quoted(old)}")
             writer.execute("PRAGMA analysis_limit=400")
             writer.execute(f"ANALYZE {_quoted(table)}")
-    except sqlite3.IntegrityError as error:
+    except DuplicateKey as error:
         keys = duplicates(file, table, index, columns)
         raise DuplicateKey(
             f"{index} cannot be unique: the records {', '.join(map(repr, keys))} hold "
