@@ -578,6 +578,56 @@ def test_a_table_that_is_gone_is_a_clear_error(storage):
         list(Note.objects(storage))
 
 
+# Where the file is.
+
+
+def test_the_working_folder_may_change(tmp_path, monkeypatch):
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    monkeypatch.chdir(first)
+    with Storage("notes.db") as storage:
+        monkeypatch.chdir(second)
+        fill(storage, 3)
+        readings = [iter(Note.objects(storage)) for _ in range(3)]
+        assert [len(list(reading)) for reading in readings] == [3, 3, 3]
+        assert in_thread(lambda: len(storage)) == 3
+    assert list(second.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "file:notes.db?mode=memory",
+        "file::memory:",
+        "a b#c?d=e%20f&g.db",
+        "Zoë 日本.db",
+        "' OR 1=1 --",
+        "-",
+    ],
+)
+def test_a_name_is_a_file_s_whatever_it_looks_like(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for path in (name, str(tmp_path / f"{name} 2")):
+        with Storage(path) as storage:
+            fill(storage, 3)
+            readings = [iter(Note.objects(storage)) for _ in range(3)]
+            assert [len(list(reading)) for reading in readings] == [3, 3, 3]
+    assert {file.name for file in tmp_path.iterdir()} == {name, f"{name} 2"}
+
+
+def test_a_file_that_is_removed_is_not_made_anew(storage, path):
+    fill(storage, 3)
+    assert len(storage) == 3
+    path.unlink()
+    readings = [iter(Note.objects(storage)) for _ in range(5)]
+    assert len(list(readings.pop())) == 3
+    next(readings[0])
+    with pytest.raises(StorageError, match="cannot be opened"):
+        next(readings[1])
+    assert not path.exists()
+
+
 # Forked children.
 
 

@@ -258,7 +258,7 @@ class File:
             reader = self._idle.pop()
         except IndexError:
             # A reader makes no file where the writer's has gone.
-            place = f"file:{quote(self._place)}?mode=rw"
+            place = f"file:{quote(os.fsencode(self._place))}?mode=rw"
             with translated(self.path):
                 reader = Reader(self._connect(place, uri=True))
         self._lent.add(reader)
