@@ -493,10 +493,9 @@ def test_a_forbidden_query_is_shown_as_such(tmp_path):
         assert "ResidualForbidden" in repr(Person.objects(storage).where(age=3))
 
 
-def test_str_says_what_is_asked(people):
-    text = str(people.where(age__gt=3).order_by("-name")[2:5])
-    for part in ("Person", "age", "3", "-name", "2", "5"):
-        assert part in text
+def test_str_shows_the_instances_as_repr_does(people):
+    query = people.where(age__gt=3).order_by("-name")[2:5]
+    assert str(query) == repr(query) == "[<Person d>, <Person c>, <Person a>]"
 
 
 def test_the_plan_says_who_does_what(people):
