@@ -354,6 +354,7 @@ class BaseQuery(QueryHooks[M]):
                     done += write(key)
         except Exception as error:
             if not done or storage.has_transactions:
+                error.add_note(f"nothing was {what}")
                 raise
             raise WriteInterrupted(
                 f"{done} records were {what}, then: {error}", done

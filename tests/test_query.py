@@ -13,6 +13,7 @@ from storages import EMBEDDED, opened
 
 import pymodels
 from pymodels import (
+    BaseStorage,
     F,
     InvalidRecord,
     Model,
@@ -25,6 +26,7 @@ from pymodels import (
     UnknownField,
     UnknownLookup,
 )
+from pymodels.backends import memory
 
 
 @pytest.fixture(params=EMBEDDED)
@@ -715,7 +717,7 @@ def test_delete_says_how_many(storage, people):
     assert list(storage) == ["other"]
 
 
-def test_a_failure_in_the_middle_says_how_many_were_done(storage, people):
+def break_after_two(storage) -> None:
     discard = storage.discard
     done = 0
 
@@ -726,10 +728,28 @@ def test_a_failure_in_the_middle_says_how_many_were_done(storage, people):
         done += 1
         return discard(key)
 
-    storage.discard = failing  # type: ignore[method-assign]
-    query = people.skip_invalid()
+    storage.discard = failing
+
+
+def test_a_failure_in_the_middle_undoes_the_whole(storage, people):
+    count = len(storage)
+    break_after_two(storage)
+    with pytest.raises(pymodels.StorageError, match="the disk is gone") as failure:
+        people.skip_invalid().delete()
+    assert "nothing was deleted" in failure.value.__notes__[0]
+    assert len(storage) == count
+
+
+def test_without_transactions_a_failure_says_how_many_were_done():
+    class Bare(memory.Storage):
+        begin = BaseStorage.begin
+
+    storage = Bare()
+    for name in "abcdef":
+        Person(name=name, age=1).save(storage)
+    break_after_two(storage)
     with pytest.raises(pymodels.WriteInterrupted, match="2 records") as interrupted:
-        query.delete()
+        Person.objects(storage).delete()
     assert interrupted.value.done == 2
     assert len(storage) == 4
 
