@@ -34,6 +34,7 @@ DECIMAL_DIGITS = 34
 # IEEE 754 decimal128: what every database that has decimals at all can hold.
 DECIMAL_EXPONENTS = (-6176, 6144)
 DEEPEST = 100
+SPELLED_BITS = 256
 
 
 def canonical(value: Any, where: str = "value") -> Any:
@@ -68,9 +69,10 @@ def _unchanged(value: Any, where: str, depth: int) -> Any:
 def _integer(value: int, where: str, depth: int) -> int:
     if SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
         return int(value)
-    # Its size, not its digits: Python refuses to spell more than 4,300 of them.
+    # Python refuses to spell out a number of thousands of digits.
     size = value.bit_length()
-    raise EncodeError(f"{where}: an int of {size} bits does not fit into 64 bits")
+    number = str(value) if size < SPELLED_BITS else f"an int of {size} bits"
+    raise EncodeError(f"{where}: {number} does not fit into 64 bits")
 
 
 def _real(value: float, where: str, depth: int) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from typing import Any
 
-from pydantic.fields import FieldInfo
+from pydantic.fields import Field, FieldInfo
 
 from pymodels.errors import DefinitionError, PyModelsError
 from pymodels.membership import equality_conditions, merged_options
@@ -48,8 +48,8 @@ def prefill(bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
     for name, value in _conditions(bases, namespace.get("Meta")):
         if name in own_annotations:
             own = namespace.get(name)
-            filled = _filled(own, value) if isinstance(own, FieldInfo) else value
-            namespace[name] = filled
+            known = own if isinstance(own, FieldInfo) else Field()
+            namespace[name] = _filled(known, value)
         elif name in inherited:
             namespace[name] = _filled(inherited[name], value)
             annotations = namespace.setdefault("__annotations__", {})
@@ -76,6 +76,9 @@ def _conditions(bases: tuple[type, ...], meta: Any) -> Iterator[tuple[str, Any]]
 def _filled(field: FieldInfo, value: Any) -> FieldInfo:
     filled = copy(field)
     filled.default, filled.default_factory = value, None
-    filled._attributes_set = {**filled._attributes_set, "default": value}
+    # "red" becomes a member of an Enum, and a key a reference.
+    filled.validate_default = True
+    told = {"default": value, "validate_default": True}
+    filled._attributes_set = {**filled._attributes_set, **told}
     filled._attributes_set.pop("default_factory", None)
     return filled

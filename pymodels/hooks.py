@@ -112,7 +112,7 @@ class StorageHooks:
     def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
         """Give the function from a key and a new instance to a row."""
         record_of = model.__pymodels_codec__.new_record
-        return lambda key, instance: self.encode(key, record_of(instance))
+        return lambda key, instance: self.encode(key, record_of(key, instance))
 
     def patched(self, row: Row, changes: Changes) -> Row:
         """Give a row with changes in it, without asking the database."""

@@ -96,7 +96,7 @@ class JsonWriting:
         record_of = codec.new_record
 
         def long_way(key: str, instance: "Model") -> Row:
-            return storage.encode(key, record_of(instance))
+            return storage.encode(key, record_of(key, instance))
 
         if not self.is_plain:
             return long_way

@@ -195,8 +195,8 @@ class ModelCodec:
         record: Record = canonical(dumped, self.model.__name__)
         return record
 
-    def new_record(self, instance: "Model") -> Record:
-        """Give the whole record of a new instance, checked.
+    def new_record(self, key: str, instance: "Model") -> Record:
+        """Give the whole record of a new instance, checked, for its key.
 
         Raises `EncodeError`, `NotInModel`, or pydantic's `ValidationError` for
         what was put in without validation.
@@ -205,7 +205,7 @@ class ModelCodec:
         for path, value in self.undeclared_conditions:
             if read(record, path) is None:
                 record = apply(record, Changes({path: value}))
-        self.check(record, "")
+        self.check(record, key)
         self.validator.validate_python(record)
         return record
 

@@ -14,6 +14,7 @@ from pymodels import references
 from pymodels.canonical import canonical
 from pymodels.definition import check_names, prefill
 from pymodels.errors import DefinitionError
+from pymodels.keys import check_key, new_key
 from pymodels.loading import ModelCodec
 from pymodels.plan import Row
 from pymodels.saving import save_changes, whole_record
@@ -149,9 +150,9 @@ class Model(BaseModel, metaclass=ModelMeta):
         return _checked(storage).query(cls)
 
     @classmethod
-    def fits(cls, record: Mapping[str, Any]) -> bool:
-        """Say whether a plain record belongs to this model."""
-        return cls.__pymodels_codec__.belongs("", canonical(dict(record), "record"))
+    def fits(cls, record: Mapping[str, Any], key: str = "") -> bool:
+        """Say whether a plain record belongs to this model; under a key, if it asks."""
+        return cls.__pymodels_codec__.belongs(key, canonical(dict(record), "record"))
 
     def save(
         self,
@@ -203,13 +204,20 @@ class Model(BaseModel, metaclass=ModelMeta):
         """
         row, known = _row_of(self), self.storage
         where = known if storage is None else _checked(storage)
+        if known is None and _storage_of(self) is type(where):
+            known = where  # unpickled: the stored form is read by any of its kind
         if where is None:
             raise ValueError(f"{self!r} knows no storage yet: save_as(storage=...)")
         codec = type(self).__pymodels_codec__
         with codec.references_saved(self, where):
-            record = whole_record(self, row, known)
-            codec.check(record, key or "")
-            chosen = where.create_record(record, key)
+            chosen = new_key() if key is None else check_key(key)
+            if row is None:
+                record = codec.new_record(chosen, self)
+            else:
+                record = whole_record(self, row, known)
+                codec.check(record, chosen)
+                codec.validator.validate_python(record)
+            where.create_record(record, chosen)
         return where.get(type(self), chosen)
 
     def convert_to(self, model: type[O], **overrides: Any) -> O:

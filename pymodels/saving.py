@@ -171,7 +171,12 @@ def whole_record(
 ) -> Record:
     """Give the record as it would be after a save, undeclared fields included."""
     codec = type(instance).__pymodels_codec__
-    if row is None or storage is None:
+    if row is None:
         return codec.record_of(instance)
+    if storage is None:
+        raise ValueError(
+            f"{instance!r} is kept in a storage that it does not know, as it was "
+            "unpickled: save(storage) tells it"
+        )
     changes = find_changes(instance, row, storage)
     return apply(storage.decode(row, codec.shape), changes)

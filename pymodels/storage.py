@@ -197,13 +197,11 @@ class BaseStorage(StorageHooks):
         codec.attach(instance, row, self)
         return chosen
 
-    def create_record(self, record: Record, key: str | None) -> str:
-        """Write a whole canonical record under a new key, or the one given."""
+    def create_record(self, record: Record, key: str) -> None:
+        """Write a whole canonical record under a key that must be free."""
         self.check_open()
-        chosen = new_key() if key is None else check_key(key)
-        if not self.insert(self.encode(chosen, record)):
-            raise DuplicateKey(f"there is a record {chosen!r} in {self} already")
-        return chosen
+        if not self.insert(self.encode(key, record)):
+            raise DuplicateKey(f"there is a record {key!r} in {self} already")
 
     def change(self, key: str, changes: Changes) -> None:
         """Write changes to one record; `RecordNotFound` if it is gone."""
