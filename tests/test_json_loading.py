@@ -426,7 +426,7 @@ def check(model: type[Model], row: Row) -> None:
 
 QUIET = settings(
     deadline=None,
-    max_examples=60,
+    max_examples=40,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
@@ -607,7 +607,7 @@ def test_written_text_is_that_of_the_record(model, record):
     except ValueError:
         return
     assert written(codec.writing.dumper(ROWS), instance) == written(
-        lambda key, one: ROWS.encode(key, codec.new_record(one)), instance
+        lambda key, one: ROWS.encode(key, codec.new_record(key, one)), instance
     )
 
 
@@ -630,6 +630,6 @@ def test_what_slipped_past_validation_is_told_alike(model):
             vars(instance)[name] = value
             short = written(codec.writing.dumper(ROWS), instance)
             long = written(
-                lambda key, one: ROWS.encode(key, codec.new_record(one)), instance
+                lambda key, one: ROWS.encode(key, codec.new_record(key, one)), instance
             )
             assert short == long

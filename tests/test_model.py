@@ -770,6 +770,74 @@ def test_prefilling_leaves_a_shared_field_alone():
         Narrow(gender="too long")
 
 
+def test_prefilled_values_are_of_the_fields_types(storage):
+    class Color(Enum):
+        RED = "red"
+
+    Bare(name="x").save(storage, key="x")
+
+    class Base(Model):
+        color: Color | None = None
+        to: Reference[Bare] | None = None
+        days: frozenset[date] = frozenset()
+
+        class Meta:
+            names = {"color": "c"}
+
+    class Narrow(Base):
+        own: date | None = None
+
+        class Meta:
+            must_have = {
+                "color": "red",
+                "to": "x",
+                "days": [date(2020, 1, 1)],
+                "own": date(2020, 1, 1),
+            }
+
+    one = Narrow()
+    assert one.color is Color.RED
+    assert one.to is not None
+    assert one.to.load(storage).name == "x"
+    assert one.days == frozenset({date(2020, 1, 1)})
+    one.save(storage, key="k")
+    assert storage["k"] == {
+        "c": "red",
+        "to": "x",
+        "days": [date(2020, 1, 1)],
+        "own": date(2020, 1, 1),
+    }
+    assert Narrow.objects(storage).one() == one
+    assert Narrow.objects(storage).where(color=Color.RED).count() == 1
+
+
+def test_a_condition_may_ask_for_the_key(storage):
+    class User(Model):
+        name: str
+
+        class Meta:
+            must_have = {"key__startswith": "user:"}
+
+    User(name="x").save(storage, key="user:1")
+    storage["other"] = {"name": "y"}
+    assert [one.key for one in User.objects(storage)] == ["user:1"]
+    with pytest.raises(NotInModel, match="key"):
+        User(name="x").save(storage, key="other:1")
+    with pytest.raises(NotInModel, match="key"):
+        User(name="x").save(storage)
+    with pytest.raises(KeyError):
+        storage.get(User, "other")
+    one = storage.get(User, "user:1")
+    one.name = "z"
+    one.save()
+    assert one.save_as("user:2").key == "user:2"
+    with pytest.raises(NotInModel):
+        one.save_as()
+    assert len(storage) == 3
+    assert User.fits({"name": "x"}, "user:9")
+    assert not User.fits({"name": "x"})
+
+
 def test_a_prefilled_list_is_not_shared():
     class Tagged(Model):
         tags: list[str] = Field(default_factory=list)
@@ -792,6 +860,7 @@ def test_conditions_on_undeclared_fields_are_written_and_asked(storage):
 
     Draft(title="x").save(storage, key="k")
     assert storage["k"] == {"title": "x", "state": "draft", "meta": {"level": 3}}
+    Draft(title="x").save_as("copy", storage).delete()
     storage["other"] = {"title": "y", "state": "final", "meta": {"level": 3}}
     storage["hidden"] = {**storage["k"], "hidden": True}
     assert [one.key for one in Draft.objects(storage)] == ["k"]

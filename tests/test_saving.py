@@ -801,9 +801,25 @@ def test_save_as_of_an_unpickled_instance_needs_a_storage(storage, ada):
     other = pickle.loads(pickle.dumps(ada))
     with pytest.raises(ValueError, match="storage"):
         other.save_as("k")
-    storage["ada"] = {**ADA, "late": 1}
+    with pytest.raises(ValueError, match="storage"):
+        other.convert_to(Being)
+    storage["ada"] = {**ADA, "extra": 1}
+    other = pickle.loads(pickle.dumps(storage.get(Person, "ada")))
+    other.age = 1
     assert other.save_as("k", storage).key == "k"
-    assert storage["k"] == ADA
+    assert storage["k"] == {**ADA, "extra": 1, "age": 1}
+    if type(storage).__module__ != "pymodels.backends.memory":
+        with pytest.raises(ValueError, match="storage"):
+            other.save_as("k", pymodels.get_storage("memory://"))
+
+
+def test_save_as_writes_nothing_that_does_not_validate(storage):
+    one = Normal(name="x")
+    one.save(storage, key="k")
+    vars(one)["other"] = "many"
+    with pytest.raises(pydantic.ValidationError):
+        one.save_as("copy")
+    assert list(storage) == ["k"]
 
 
 class Being(Model):
