@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakValueDictionary
 
 from pymodels.backends._sql_functions import FUNCTIONS
 from pymodels.backends._sql_terms import Sql
@@ -40,14 +41,24 @@ class WriterLock:
         self._lock = threading.RLock()
         # No method of ours: an interrupt at its start would leave the lock taken.
         self.release = self._lock.release
+        # What `threading.Condition` asks of a lock.
+        self._is_mine = self._lock._is_owned  # type: ignore[attr-defined]
 
     def acquire(self) -> None:
         """Take it, or raise `StorageBusy`."""
-        if not self._lock.acquire(timeout=self._timeout):
-            raise StorageBusy(
-                f"{self._path}: another thread wrote, or was in a transaction, for "
-                f"longer than the time-out of {self._timeout:g} seconds"
-            )
+        was_mine = self._is_mine()
+        try:
+            if self._lock.acquire(timeout=self._timeout):
+                return
+        except BaseException:
+            # An interrupt may come when it is taken already.
+            if not was_mine and self._is_mine():
+                self._lock.release()
+            raise
+        raise StorageBusy(
+            f"{self._path}: another thread wrote, or was in a transaction, for "
+            f"longer than the time-out of {self._timeout:g} seconds"
+        )
 
     def wait(self) -> None:
         """Take it, however long that takes."""
@@ -57,7 +68,7 @@ class WriterLock:
 class Reader:
     """A connection that reads; its lock is held while it executes a statement."""
 
-    __slots__ = ("connection", "is_begun", "lock")
+    __slots__ = ("__weakref__", "connection", "is_begun", "lock")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
@@ -115,7 +126,8 @@ class File:
         # No lock for these: each step on them is atomic, and whoever sees that the
         # storage is closed after a step closes what it has.
         self._idle: list[Reader] = []
-        self._lent: set[Reader] = set()
+        # Weakly, for an interrupt may keep an iteration from giving back.
+        self._iterating = WeakValueDictionary[int, Reader]()
         self._closed = False
         self.find_broken = ""
         """A SELECT of the key of a row that is no JSON; set by the storage."""
@@ -207,6 +219,8 @@ class File:
         reader = self._borrow()
         cursor = None
         try:
+            self._iterating[id(reader)] = reader
+            self._check()
             with reader.lock:
                 cursor = reader.ask(sql, parameters)
             yield from cursor
@@ -216,7 +230,9 @@ class File:
             if cursor is not None:
                 with suppress(sqlite3.Error):
                     cursor.close()
-            self._give_back(reader)
+            if self._process == os.getpid():
+                self._iterating.pop(id(reader), None)
+                self._give_back(reader)
 
     def one(self, sql: str | Statement, parameters: tuple[Any, ...] = ()) -> Any:
         """Give the only row of a SELECT, or None."""
@@ -226,6 +242,8 @@ class File:
         reader = self._borrow()
         try:
             with reader.lock:
+                if isinstance(sql, str):
+                    return reader.connection.execute(sql, parameters).fetchone()
                 return reader.ask(sql, parameters).fetchone()
         except sqlite3.Error as error:
             raise self._read_failed(error) from error
@@ -261,19 +279,12 @@ class File:
             place = f"file:{quote(os.fsencode(self._place))}?mode=rw"
             with translated(self.path):
                 reader = Reader(self._connect(place, uri=True))
-        self._lent.add(reader)
-        if self._closed:
-            reader.close()
-            raise self._refusal()
         return reader
 
     def _give_back(self, reader: Reader) -> None:
-        if self._process != os.getpid():
-            return
         if reader.is_begun:
             with suppress(sqlite3.Error):
                 reader.end()
-        self._lent.discard(reader)
         if len(self._idle) < MOST_IDLE:
             self._idle.append(reader)
             if not self._closed:
@@ -291,14 +302,18 @@ class File:
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Give the writer to this thread alone."""
         self._check()
-        self.lock.acquire()
+        # In a transaction this thread has the lock.
+        is_taken = self.in_transaction
+        if not is_taken:
+            self.lock.acquire()
         try:
             self._check_transaction()
             yield self.writer
         except sqlite3.Error as error:
             raise self._broken(error) or translation(error, self.path) from error
         finally:
-            self.lock.release()
+            if not is_taken:
+                self.lock.release()
 
     def _check_transaction(self) -> None:
         """Refuse to go on, outside a transaction, with what was begun in one."""
@@ -325,25 +340,26 @@ class File:
     def begin(self, depth: int, name: str) -> None:
         """Begin a transaction, or a savepoint of that name."""
         self._check_transaction()
-        with translated(self.path):
-            try:
+        try:
+            with translated(self.path):
                 self.writer.execute(f"SAVEPOINT {name}" if depth else "BEGIN IMMEDIATE")
-            except BaseException:
-                # An interrupt may come when it has begun.
-                if not depth and self.writer.in_transaction:
-                    self.writer.execute("ROLLBACK")
-                raise
+        except Exception:
+            raise
+        except BaseException:
+            # An interrupt may come when it has begun.
+            self.rollback(depth, name)
+            raise
 
     def commit(self, depth: int, name: str) -> None:
         """Commit; a transaction that the database undid by itself is an error."""
-        self._check_transaction()
-        with translated(self.path):
-            try:
+        try:
+            self._check_transaction()
+            with translated(self.path):
                 self.writer.execute(f"RELEASE {name}" if depth else "COMMIT")
-            except sqlite3.Error:
-                if not depth and self.writer.in_transaction:
-                    self.writer.execute("ROLLBACK")
-                raise
+        except BaseException:
+            if not depth:
+                self.rollback(depth, name)
+            raise
 
     def rollback(self, depth: int, name: str) -> None:
         """Undo, unless the database already has, or the transaction is not ours."""
@@ -374,8 +390,10 @@ class File:
             _OF_A_PARENT.append(self)
             return
         self._closed = True
-        for reader in (*self._idle.copy(), *self._lent.copy()):
-            reader.close()
+        iterating = [reference() for reference in self._iterating.valuerefs()]
+        for reader in (*self._idle.copy(), *iterating):
+            if reader is not None:
+                reader.close()
         self.lock.wait()
         try:
             with translated(self.path):
