@@ -1,6 +1,6 @@
 """Saving many instances at once: new ones in one go, known ones by their changes."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from pymodels.errors import DuplicateKey
@@ -21,9 +21,14 @@ def save_batch(storage: "BaseStorage", batch: list["Model"]) -> list[str]:
     known = [one for one in instances if one.key is not None]
     # New ones alone are one write, which is whole by itself.
     whole = storage.transaction if storage.has_transactions else nullcontext
+    is_plain = not known and not any(map(_refers, instances))
     try:
-        with whole() if known or any(map(_refers, instances)) else nullcontext():
-            _insert_new(storage, instances)
+        with nullcontext() if is_plain else whole(), ExitStack() as saved:
+            for one in instances:
+                if one.key is None:
+                    # This may save others of the batch.
+                    saved.enter_context(_codec(one).references_saved(one, storage))
+            _insert_new(storage, [one for one in instances if one.key is None])
             for one in known:
                 one.save(storage)
     except BaseException:
@@ -34,15 +39,8 @@ def save_batch(storage: "BaseStorage", batch: list["Model"]) -> list[str]:
 
 
 def _insert_new(storage: "BaseStorage", instances: list["Model"]) -> None:
-    for one in instances:
-        if one.key is None:
-            # This may save others of the batch.
-            with _codec(one).references_saved(one, storage):
-                continue
     dumpers = {model: storage.dumper(model) for model in set(map(type, instances))}
-    fresh = [
-        (dumpers[type(one)](new_key(), one), one) for one in instances if not one.key
-    ]
+    fresh = [(dumpers[type(one)](new_key(), one), one) for one in instances]
     if not all(storage.insert_many([row for row, _ in fresh])):
         raise DuplicateKey("a value that must be unique, or a key, is taken")
     for row, one in fresh:

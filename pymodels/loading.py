@@ -5,7 +5,7 @@ record, then pydantic's validation of it (law 14).
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,6 @@ from pymodels.errors import (
     EncodeError,
     InvalidRecord,
     NotInModel,
-    PyModelsError,
     QueryError,
     UnknownField,
 )
@@ -248,18 +247,12 @@ class ModelCodec:
     def _references_saved(
         self, instance: "Model", storage: "BaseStorage"
     ) -> Iterator[None]:
-        saved: list[Model] = []
-        try:
+        with references.removed_on_failure() as saved:
             self.adopt_references(instance)
             with storage.being_saved(instance) as saving:
                 for name in self.reference_fields:
                     saved += references.save_targets(instance, name, storage, saving)
             yield
-        except BaseException:
-            for target in reversed(saved):
-                with suppress(PyModelsError):
-                    target.delete()
-            raise
 
     def adopt_references(self, instance: "Model") -> None:
         """Turn bare instances that slipped past validation into references."""
@@ -275,11 +268,18 @@ class ModelCodec:
         """Give the changes that set fields, or nested paths, in any record."""
         return updates.changes_to(self, values, storage)
 
-    def encode_field(
-        self, path: Path, value: Any, storage: "BaseStorage | None"
-    ) -> Any:
-        """Validate one new value and give what is stored for it."""
-        return updates.encode_field(self, path, value, storage)
+    def encode_field(self, name: str, value: Any) -> Any:
+        """Validate one new value and give what is stored for it.
+
+        What refers to an instance that is not saved yet is given as it is: it is
+        saved with its holder.
+        """
+        try:
+            return updates.encode_field(self, (name,), value, None, [])
+        except EncodeError:
+            if name in self.reference_fields:
+                return value
+            raise
 
     # References.
 

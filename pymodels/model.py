@@ -240,7 +240,7 @@ class Model(BaseModel, metaclass=ModelMeta):
             )
         for name, value in known.items():
             stored = codec.names.get(name, name)
-            record[stored] = codec.encode_field((name,), value, where)
+            record[stored] = codec.encode_field(name, value)
         instance: O = codec.validator.validate_python(record)
         if row is not None and where is not None:
             codec.attach(instance, row, where)

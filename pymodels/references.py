@@ -1,12 +1,19 @@
 """Reference[Model]: a key that loads the record it names."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import core_schema
 
-from pymodels.errors import DanglingReference, EncodeError, QueryError, RecordNotFound
+from pymodels.errors import (
+    DanglingReference,
+    EncodeError,
+    PyModelsError,
+    QueryError,
+    RecordNotFound,
+)
 from pymodels.fields import REFERENCE
 from pymodels.keys import check_key, is_key
 from pymodels.shapes import ANYTHING, Shape
@@ -265,6 +272,19 @@ def settle(instance: "Model", names: Iterable[str], storage: "BaseStorage") -> N
 def _targets(instance: "Model", name: str) -> Iterator[Any]:
     shape = type(instance).__pymodels_codec__.shape.members[name].shape
     return targets_in(vars(instance).get(name), shape)
+
+
+@contextmanager
+def removed_on_failure() -> "Iterator[list[Model]]":
+    """Collect what is saved on the way, and remove it if what is done inside fails."""
+    saved: list[Model] = []
+    try:
+        yield saved
+    except BaseException:
+        for target in reversed(saved):
+            with suppress(PyModelsError):
+                target.delete()
+        raise
 
 
 def save_targets(

@@ -17,6 +17,7 @@ from pymodels.values import KEY, Path
 
 if TYPE_CHECKING:
     from pymodels.loading import ModelCodec
+    from pymodels.model import Model
     from pymodels.storage import BaseStorage
 
 
@@ -29,20 +30,21 @@ def changes_to(
     and `NotInModel` if the new values by themselves would break membership.
     """
     sets: dict[Path, Any] = {}
-    for name, value in values.items():
-        path, stored, declared = parse_path(codec.shape, name)
-        if path == KEY or declared is None:
-            raise QueryError(f"update: {name!r} cannot be set by a query")
-        for part in stored:
-            field_name(part, f"update of {name}")
-        sets[stored] = encode_field(codec, path, value, storage)
-    _refuse_overlap(sets)
-    changes = Changes(sets, shape=codec.shape)
-    if not _allows(codec, changes):
-        raise NotInModel(
-            f"update({', '.join(values)}) would take records out of "
-            f"{codec.model.__name__}: {codec.membership}"
-        )
+    with references.removed_on_failure() as saved:
+        for name, value in values.items():
+            path, stored, declared = parse_path(codec.shape, name)
+            if path == KEY or declared is None:
+                raise QueryError(f"update: {name!r} cannot be set by a query")
+            for part in stored:
+                field_name(part, f"update of {name}")
+            sets[stored] = encode_field(codec, path, value, storage, saved)
+        _refuse_overlap(sets)
+        changes = Changes(sets, shape=codec.shape)
+        if not _allows(codec, changes):
+            raise NotInModel(
+                f"update({', '.join(values)}) would take records out of "
+                f"{codec.model.__name__}: {codec.membership}"
+            )
     return changes
 
 
@@ -72,9 +74,16 @@ def _is_set(path: Path, changes: Changes) -> bool:
 
 
 def encode_field(
-    codec: "ModelCodec", path: Path, value: Any, storage: "BaseStorage | None"
+    codec: "ModelCodec",
+    path: Path,
+    value: Any,
+    storage: "BaseStorage | None",
+    saved: "list[Model]",
 ) -> Any:
-    """Validate one new value and give what is stored for it."""
+    """Validate one new value and give what is stored for it.
+
+    What it refers to is saved first and added to ``saved``, if there is a storage.
+    """
     where = f"{codec.model.__name__}.{spelled(path)}"
     found = _field_node(codec, path)
     if found is None:
@@ -82,7 +91,8 @@ def encode_field(
     whole = _closed(*found)
     value = SchemaValidator(whole, _use_prebuilt=False).validate_python(value)
     for target in references.targets_in(value, codec.shape.at(path)):
-        list(references.save_target(target, storage, set()))
+        if storage is not None:
+            saved += references.save_target(target, storage, set())
     try:
         dumped = SchemaSerializer(whole, _use_prebuilt=False).to_python(
             value, by_alias=True, round_trip=True, warnings=False

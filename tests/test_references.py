@@ -219,6 +219,38 @@ def test_references_slip_past_validation_and_are_put_right(storage, netherlands)
     assert storage.get(Country, storage["d"]["many"][1]).name == "newest"
 
 
+def test_nothing_new_is_left_behind_by_a_write_that_fails(storage, guido):
+    malta = Country(name="Malta")
+    bad = Person(first_name="a\0", birth_place=malta)
+    for attempt in (
+        lambda: bad.save(storage),
+        lambda: storage.save_many([bad]),
+        lambda: storage.save_many([Person(first_name="x", birth_place=malta), bad]),
+        lambda: storage.save_many([malta, bad]),
+        lambda: bad.save_as("k", storage),
+        lambda: Person.objects(storage).update(birth_place=malta, first_name="a\0"),
+    ):
+        with pytest.raises(pymodels.EncodeError, match="first_name"):
+            attempt()
+        assert sorted(storage) == ["guido", "nl"]
+        assert malta.key is None
+        assert bad.key is None
+    bad.first_name = "good"
+    storage.save_many([bad])
+    assert storage[bad.key]["birth_place"] == malta.key
+    assert malta.key in storage
+
+
+def test_convert_to_saves_nothing_that_it_refers_to(storage, guido):
+    malta = Country(name="Malta")
+    citizen = guido.convert_to(Citizen, of=malta)
+    assert sorted(storage) == ["guido", "nl"]
+    assert citizen.of.load() is malta
+    citizen.save()
+    assert storage["guido"]["of"] == malta.key
+    assert storage["guido"]["first_name"] == "Guido"
+
+
 # Loading.
 
 
