@@ -9,11 +9,12 @@ import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from benchmarks.people import Person, documents
+from benchmarks.people import IndexedPerson, Person, documents
 from benchmarks.timing import interleaved, report
 from pymodels import get_storage
 from pymodels.keys import new_key
@@ -39,6 +40,10 @@ def consume(items: Any) -> None:
         pass
 
 
+class Undo(Exception):
+    """Ends a transaction that is not to stay."""
+
+
 class Work:
     """The same records in a raw table and in a storage, and the things to measure."""
 
@@ -55,7 +60,7 @@ class Work:
             for key, document in zip(keys, self.documents, strict=True):
                 Person(**document).save(self.ours, key=key)
         self.some = keys[:: COUNT // 5000]
-        self.folder, self.files = folder, 0
+        self.folder, self.files, self.has_index = folder, 0, False
 
     def scan(self) -> Contenders:
         """Stream all records."""
@@ -101,6 +106,16 @@ class Work:
             "ours": lambda: list(query.order_by("-age")),
         }
 
+    def load(self) -> Contenders:
+        """Load 20,000 rows that are there: validation alone, and all of a load."""
+        rows = list(self.ours.file.read(self.ours.table.select + " LIMIT 20000"))
+        validate = Person.__pydantic_validator__.validate_json
+        load = self.ours.loader_of(Person)
+        return {
+            "raw": lambda: consume(map(validate, [row[1] for row in rows])),
+            "ours": lambda: consume(map(load, rows)),
+        }
+
     def count(self) -> Contenders:
         """Count what the filter finds."""
         sql = (
@@ -112,6 +127,62 @@ class Work:
             "raw": lambda: self.raw.execute(sql).fetchone(),
             "ours": query.count,
         }
+
+    def indexed(self) -> None:
+        """Give both an index on age."""
+        if self.has_index:
+            return
+        self.has_index = True
+        age = "json_extract(body,'$.age')"
+        self.raw.execute(f"CREATE INDEX people_age ON people ({age}, key)")
+        self.raw.execute("PRAGMA analysis_limit=400")
+        self.raw.execute("ANALYZE")
+        self.ours.ensure_indexes(IndexedPerson)
+
+    def filter_indexed(self) -> Contenders:
+        """Filter and sort by an indexed field."""
+        self.indexed()
+        sql = (
+            "SELECT body FROM people WHERE json_extract(body,'$.age')>=30 AND "
+            "json_extract(body,'$.age')<=40 AND json_extract(body,'$.active')=1 "
+            "ORDER BY json_extract(body,'$.age') DESC"
+        )
+        query = IndexedPerson.objects(self.ours)
+        query = query.where(age__between=(30, 40), active=True).order_by("-age")
+        return {
+            "raw": lambda: [json.loads(b) for (b,) in self.raw.execute(sql)],
+            "ours": lambda: list(query),
+        }
+
+    def count_indexed(self) -> Contenders:
+        """Count a range of an indexed field."""
+        self.indexed()
+        sql = (
+            "SELECT count(*) FROM people WHERE json_extract(body,'$.age')>=30 AND "
+            "json_extract(body,'$.age')<=40"
+        )
+        query = IndexedPerson.objects(self.ours).where(age__between=(30, 40))
+        return {"raw": lambda: self.raw.execute(sql).fetchone(), "ours": query.count}
+
+    def delete(self) -> Contenders:
+        """Delete by a query without an index, and undo it."""
+        sql = (
+            "DELETE FROM people WHERE json_extract(body,'$.score')<=10 AND "
+            "json_extract(body,'$.active')=1"
+        )
+        query = Person.objects(self.ours).where(score__lte=10, active=True)
+
+        def raw() -> None:
+            self.raw.execute("BEGIN IMMEDIATE")
+            self.raw.execute(sql)
+            self.raw.execute("ROLLBACK")
+
+        def ours() -> None:
+            with suppress(Undo), self.ours.transaction():
+                query.delete()
+                raise Undo
+
+        return {"raw": raw, "ours": ours}
 
     def single(self) -> Contenders:
         """Insert 500 records, a commit each."""
@@ -191,6 +262,10 @@ GOALS = {
     "get": ("get by key", 1.3),
     "filter": ("filter and sort, no index", 1.05),
     "count": ("count, no index", 1.05),
+    "load": ("one load, times validation of the text alone", 1.26),
+    "filter_indexed": ("filter and sort, index", 1.1),
+    "count_indexed": ("count, index", 1.05),
+    "delete": ("delete by query, no index", 1.05),
     "single": ("single insert", 1.3),
     "bulk": ("bulk insert from dicts", 1.1),
     "instances": ("bulk insert of existing instances", 0.85),

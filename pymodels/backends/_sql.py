@@ -4,7 +4,10 @@ Every form was compared with the evaluator on random records; the table is in
 `docs/backends/sqlite.md`.
 """
 
+from collections.abc import Mapping, Sequence
+
 from pymodels import predicates as p
+from pymodels.backends._sql_numbers import number_between
 from pymodels.backends._sql_terms import (
     ALWAYS,
     NEVER,
@@ -20,10 +23,10 @@ from pymodels.backends._sql_text import contains, date_part, text_test
 from pymodels.backends._sql_values import equal, has_kind, is_text, one_of, ordered
 from pymodels.json_body import to_json
 from pymodels.plan import Native
-from pymodels.values import KEY, Kind
+from pymodels.values import KEY, Kind, kind_of
 
 MOST_PARAMETERS = 10_000
-LONG = 200
+LONG = 2_000
 DEEPEST = 30
 """Parentheses in each other; SQLite's parser has a stack of 100 places."""
 
@@ -55,6 +58,36 @@ def compile_predicate(node: p.Predicate, columns: Columns) -> Sql | None:
             return _on_key(node, columns.key)
         case p.Comparison(path) if all(map(is_pushable, path)):
             return compare(node, place(columns, path, node.declared), columns)
+    return None
+
+
+def compile_terms(
+    terms: Sequence[p.Predicate], columns: Columns, known: Mapping[int, Sql]
+) -> list[Sql | None]:
+    """Compile terms that must all hold; ``known`` has some already, by identity.
+
+    Two neighbours that are the ends of one range become one.
+    """
+    found: list[Sql | None] = []
+    waiting = iter(zip(terms, [*terms[1:], p.EVERYTHING], strict=True))
+    for term, following in waiting:
+        merged = compile_range(term, following, columns)
+        if merged is not None:
+            next(waiting)
+        own = known.get(id(term))
+        found.append(merged or own or compile_predicate(term, columns))
+    return found
+
+
+def compile_range(low: p.Predicate, high: p.Predicate, columns: Columns) -> Sql | None:
+    """Compile two neighbouring terms as one range of numbers, if they are one."""
+    match low, high:
+        case p.GreaterOrEqual(path, first), p.LessOrEqual(other, last) if (
+            path == other != KEY and all(map(is_pushable, path))
+        ):
+            if kind_of(first) is kind_of(last) is Kind.NUMBER:
+                at = place(columns, path, low.declared)
+                return number_between(first, last, at)
     return None
 
 

@@ -110,6 +110,21 @@ def _is_no_bool(at: Place) -> str:
     return f" AND ({at.value} NOT IN (0,1) OR {at.type} NOT IN ('true','false'))"
 
 
+def number_between(low: Number, high: Number, at: Place) -> Sql | None:
+    """Compile a range with both ends, where the value need be read only once.
+
+    That is so where no Decimal is stored and no row is foreign; None elsewhere.
+    """
+    (first, first_side), (last, last_side) = neighbour(low), neighbour(high)
+    if at.rank or at.foreign or at.decimals or first_side or last_side:
+        return None
+    # Text is above all numbers, so the upper end keeps it out.
+    text = f"{at.value} BETWEEN ? AND ?"
+    if any(first <= boolean <= last for boolean in (0, 1)):
+        text += _is_no_bool(at)
+    return Sql(f"({text})", (first, last))
+
+
 MOST_BOUND = 64
 
 

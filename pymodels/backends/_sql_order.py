@@ -13,6 +13,8 @@ def sort_terms(order: Order, columns: Columns) -> list[str] | None:
     """
     if order.path == KEY:
         return [columns.key]
+    if order.path in columns.constant:
+        return []
     if order.declared is None or not all(map(is_pushable, order.path)):
         return None
     at = place(columns, order.path, order.declared)

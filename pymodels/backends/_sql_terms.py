@@ -31,8 +31,10 @@ class Columns:
     where a row's note is one of them, nobody needs to look into it. ``foreign``
     says that there may be rows without a note. ``ranked`` are the paths that are
     indexed by kind and value, ``without_decimals`` those of them where no Decimal
-    is stored, ``fixed`` those where a condition admits one kind only. ``kinds``
-    may be the text NULL: a table without notes.
+    is stored, ``fixed`` those where a condition admits one kind only, ``constant``
+    those where it admits one value. ``decimals``
+    says that there may be Decimals at all. ``kinds`` may be the text NULL: a table
+    without notes.
     """
 
     key: str = '"key"'
@@ -43,6 +45,8 @@ class Columns:
     ranked: frozenset[Path] = frozenset()
     without_decimals: frozenset[Path] = frozenset()
     fixed: frozenset[Path] = frozenset()
+    constant: frozenset[Path] = frozenset()
+    decimals: bool = True
 
     @property
     def has_note(self) -> bool:
@@ -155,7 +159,7 @@ def place(columns: Columns, path: Path, shape: Shape | None) -> Place:
         f"{columns.body},{at}",
         rank_of(type_, mark) if path in columns.ranked else "",
         columns.foreign,
-        path not in columns.without_decimals,
+        columns.decimals and path not in columns.without_decimals,
     )
 
 

@@ -76,10 +76,10 @@ def _kind_test(kind: Kind, at: Place, usual: tuple[str, ...]) -> str:
         case Kind.NONE:
             return f"{at.type}='null'"
         case Kind.NUMBER:
-            decimal = f"({at.type}='text' AND {is_marked(['decimal'], at)})"
+            decimal = f" OR ({at.type}='text' AND {is_marked(['decimal'], at)})"
             number = f"{at.type} IN ('integer','real')"
             number += f" AND {is_finite(at)}" if at.foreign else ""
-            return f"({number}) OR {decimal}"
+            return f"({number})" + (decimal if at.decimals else "")
         case Kind.STRING:
             if at.texts:
                 return f"({is_text(at)})"

@@ -7,6 +7,7 @@ builtin functions stand in it, so that any program may write the table.
 
 import json
 import sqlite3
+from dataclasses import replace
 from hashlib import sha256
 
 from pymodels.backends._sql import compile_predicate
@@ -26,7 +27,7 @@ from pymodels.values import KEY, Kind
 
 def members_sql(membership: Predicate, columns: Columns) -> str:
     """Give membership as an index can have it: no parameters, builtins only."""
-    plain = Columns(columns.key, columns.body, columns.kinds, foreign=False)
+    plain = replace(columns, usual=(), foreign=False)
     found = []
     for term in terms_of(membership):
         sql = compile_predicate(term, plain)
@@ -37,6 +38,7 @@ def members_sql(membership: Predicate, columns: Columns) -> str:
 
 def index_terms(index: BoundIndex, columns: Columns) -> list[str]:
     """Give the expressions to index, with their directions."""
+    columns = replace(columns, foreign=False)  # as the lean form spells them
     terms: list[str] = []
     for order in index.orders:
         direction = " DESC" if order.descending else ""
@@ -66,14 +68,20 @@ def index_prefix(table: str, index: BoundIndex) -> str:
         for order in index.orders
     )
     kind = "unique" if index.unique else "index"
-    return f"{table}__{index.model}__{names}__{kind}_"
+    # The names alone do not tell: "a_b" is not ("a", "b").
+    asked = [(order.path, order.descending) for order in index.orders]
+    what = _digest(repr((index.model, asked)))[:6]
+    return f"{table}__{index.model}__{names}__{kind}_{what}_"
 
 
 def index_name(table: str, index: BoundIndex, columns: Columns) -> str:
     """Name an index after what it indexes and a hash of how."""
-    text = index_sql(table, index, columns)
-    digest = sha256(text.encode()).hexdigest()[:12]
+    digest = _digest(index_sql(table, index, columns))[:12]
     return index_prefix(table, index) + digest
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()
 
 
 def create_index(file: File, table: str, index: BoundIndex, columns: Columns) -> str:
@@ -99,7 +107,7 @@ def create_index(file: File, table: str, index: BoundIndex, columns: Columns) ->
         raise DuplicateKey(
             f"{index} cannot be unique: the records {', '.join(map(repr, keys))} hold "
             "the same value"
-        ) from error
+        ) from error.__cause__
     return name
 
 
@@ -147,8 +155,8 @@ def index_names(file: File, table: str) -> list[str]:
 
 
 _LISTED = (
-    "SELECT name FROM sqlite_schema WHERE type='index' AND tbl_name=? "
-    "AND sql IS NOT NULL ORDER BY name"
+    "SELECT name FROM sqlite_schema WHERE type='index' "
+    "AND tbl_name=? COLLATE NOCASE AND sql IS NOT NULL ORDER BY name"
 )
 
 

@@ -11,6 +11,7 @@ from pymodels.backends._sql_terms import DECIMAL_RANK, Columns, Sql, inlined, ra
 from pymodels.backends._sql_terms import place as place_of
 from pymodels.backends.sqlite.file import Probe
 from pymodels.backends.sqlite.indexes import index_name, members_sql
+from pymodels.backends.sqlite.table import HAS_DECIMAL, decimal_index
 from pymodels.indexes import BoundIndex
 from pymodels.plan import Native
 from pymodels.predicates import terms_of
@@ -78,18 +79,30 @@ class Known:
         full = self.full(model)
         if probe(f"SELECT 1 FROM {self.name} WHERE {full.kinds} IS NULL LIMIT 1"):
             return full
+        decimals = self._may_hold_decimals(probe)
         indexes = self.usable(model)
         if not indexes:
-            return self._with(full.usual, foreign=False)
+            lean = self._with(full.usual, foreign=False)
+            return replace(lean, decimals=decimals)
         ranked = frozenset(order.path for index in indexes for order in index.orders)
         without = frozenset(
             path
             for path, text in self._probes(model).items()
-            if path in used and not probe(text)
+            if decimals and path in used and not probe(text)
         )
         return replace(
-            self._with(foreign=False), ranked=ranked, without_decimals=without
+            self._with(foreign=False),
+            ranked=ranked,
+            without_decimals=without,
+            decimals=decimals,
         )
+
+    def _may_hold_decimals(self, probe: Probe) -> bool:
+        """Say whether some row holds a Decimal, if an index tells."""
+        if decimal_index(self.table) not in self.indexes:
+            return True
+        condition = HAS_DECIMAL.format(kinds=self.plain.kinds)
+        return probe(f"SELECT 1 FROM {self.name} WHERE {condition} LIMIT 1")
 
     def _probes(self, model: type["Model"]) -> dict[Path, str]:
         """Give the SELECT that finds a Decimal, for each path an index leads with."""
@@ -128,7 +141,7 @@ class Known:
         With an index they are spelled as it has them, so that it is used.
         """
         codec = model.__pymodels_codec__
-        marker = (codec, bool(columns.ranked))
+        marker = (codec, bool(columns.ranked), columns.decimals)
         found = self._members.get(marker)
         if found is None:
             plain = columns if not columns.ranked else self._with(foreign=False)

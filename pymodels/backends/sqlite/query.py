@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pymodels import json_body
-from pymodels.backends._sql import compile_predicate, native
+from pymodels.backends._sql import compile_predicate, compile_terms, native
 from pymodels.backends._sql_order import order_by
 from pymodels.backends._sql_patch import assignments, can_patch, reads_back
 from pymodels.backends._sql_terms import (
@@ -25,6 +25,7 @@ from pymodels.backends.sqlite.file import Probe
 from pymodels.changes import Changes
 from pymodels.plan import Native, Order, Pushed, Row
 from pymodels.predicates import (
+    Equal,
     Everything,
     Greater,
     GreaterOrEqual,
@@ -76,7 +77,9 @@ class Query(BaseQuery[M]):
         used = {node.path for node in comparisons(pushed.predicate)}
         used |= {order.path for order in pushed.order}
         found = self.storage.known.columns(self.model, used, probe)
-        return replace(found, fixed=_fixed(pushed)) if found.ranked else found
+        if not found.ranked:
+            return found
+        return replace(found, fixed=_fixed(pushed), constant=_constant(pushed))
 
     def _where(self, pushed: Pushed, columns: Columns) -> Sql:
         if isinstance(pushed.predicate, Everything):
@@ -85,12 +88,9 @@ class Query(BaseQuery[M]):
             found = joined(" AND ", pushed.natives) or ALWAYS
             return Sql(f" WHERE {found.text}", found.parameters)
         members = self.storage.known.lean_members(self.model, columns)
-        parts = [
-            members.get(id(term)) or compile_predicate(term, columns)
-            for term in terms_of(pushed.predicate)
-        ]
-        found = joined(" AND ", parts) or ALWAYS
-        return Sql(f" WHERE {found.text}", found.parameters)
+        parts = compile_terms(terms_of(pushed.predicate), columns, members)
+        where = joined(" AND ", parts) or ALWAYS
+        return Sql(f" WHERE {where.text}", where.parameters)
 
     def _tail(self, pushed: Pushed, columns: Columns, ordered: bool = True) -> Sql:
         """Give WHERE, ORDER BY and LIMIT."""
@@ -201,6 +201,14 @@ def _fixed(pushed: Pushed) -> frozenset[Path]:
     """Find the paths where a condition admits values of one kind only."""
     terms = terms_of(pushed.predicate)
     return frozenset(term.path for term in terms if isinstance(term, _OF_ONE_KIND))
+
+
+def _constant(pushed: Pushed) -> frozenset[Path]:
+    """Find the paths where all that a condition admits is equal."""
+    terms = terms_of(pushed.predicate)
+    return frozenset(
+        term.path for term in terms if isinstance(term, Equal) and not term.caseless
+    )
 
 
 def _prober(connection: Any) -> Probe:

@@ -16,6 +16,7 @@ from pymodels.backends.sqlite.query import Query
 from pymodels.backends.sqlite.table import (
     Table,
     check_names,
+    decimal_index,
     foreign_index,
     open_table,
 )
@@ -283,7 +284,8 @@ class Storage(BaseStorage):
         name = self.table.name
         found = index_names(self.file, name)
         ours = [one for one in found if one.startswith(f"{name}__")]
-        return [one for one in ours if one != foreign_index(name)]
+        of_ours = {foreign_index(name), decimal_index(name)}
+        return [one for one in ours if one not in of_ours]
 
     # Transactions.
 

@@ -195,6 +195,15 @@ def foreign_index(name: str) -> str:
     return f"{name}__foreign"
 
 
+def decimal_index(name: str) -> str:
+    """Name the index of rows that hold Decimals: mostly empty, like the other."""
+    return f"{name}__decimals"
+
+
+HAS_DECIMAL = "instr({kinds},'decimal')>0"
+"""A condition on a note: true of each row with a Decimal in it."""
+
+
 def _made(file: File, table: Table) -> Table:
     key, kinds = quoted(table.key), quoted(table.kinds)
     with file.writing() as writer:
@@ -210,6 +219,11 @@ def _made(file: File, table: Table) -> Table:
         writer.execute(
             f"CREATE INDEX IF NOT EXISTS {index} ON {table.source} ({key}) "
             f"WHERE {kinds} IS NULL"
+        )
+        index = quoted(decimal_index(table.name))
+        writer.execute(
+            f"CREATE INDEX IF NOT EXISTS {index} ON {table.source} ({key}) "
+            f"WHERE {HAS_DECIMAL.format(kinds=kinds)}"
         )
         writer.execute(
             f"INSERT OR IGNORE INTO {FORMATS} VALUES (?, ?)", (table.name, FORMAT)
