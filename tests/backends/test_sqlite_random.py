@@ -215,6 +215,8 @@ def ask(question, storage):
         judge_values(query, answer)
     elif question.action == "plan":
         assert str(query.plan())
+    elif question.action == "load":
+        judge_instances(query, answer)
     elif question.action == "in" and (answer.is_defined or not answer.is_ordered):
         for key in [*list(records)[:3], *answer.keys[:3], "nowhere"]:
             assert (key in query) == (key in answer.keys)
@@ -227,6 +229,30 @@ def seen(storage, model):
     """Give each record as a model reads it."""
     shape = model.__pymodels_codec__.shape
     return {row[0]: storage.decode(row, shape) for row in storage.scan()}
+
+
+def judge_instances(query, answer):
+    """Loading is validation of the record as it was read (law 14)."""
+    validate = answer.model.__pymodels_codec__.validator.validate_python
+    expected = {}
+    for key in answer.matching:
+        try:
+            expected[key] = validate(answer.records[key])
+        except ValidationError:
+            continue
+    if expected.keys() == answer.matching:
+        found = list(query)
+        answer.judge_keys([one.key for one in found])
+    else:
+        found = list(query.skip_invalid())
+        if not query.spec.is_sliced:
+            assert {one.key for one in found} == expected.keys()
+        assert query.skip_invalid().count() == len(found)
+    for one in found:
+        wanted = expected[one.key]
+        assert alike(vars(one), vars(wanted)), f"{one.key!r}: {one!r}, not {wanted!r}"
+        assert one.model_fields_set == wanted.model_fields_set
+        assert alike(one.model_extra, wanted.model_extra)
 
 
 def judge_values(query, answer):

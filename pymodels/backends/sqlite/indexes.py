@@ -120,7 +120,7 @@ def check_indexable(index: BoundIndex, table: str) -> None:
                 "characters cannot be indexed"
             )
         declared = order.declared
-        if index.unique and declared and "decimal" in declared.reads_text:
+        if index.unique and declared and "Decimal" in declared.name.split(" or "):
             raise Unsupported(
                 f"{index}: Decimals that are equal may be spelled differently, so "
                 "this cannot be unique here"
