@@ -27,7 +27,6 @@ from pymodels.hooks import QueryHooks
 from pymodels.plan import (
     Order,
     Plan,
-    Pushed,
     Row,
     Spec,
     finish,
@@ -243,21 +242,22 @@ class BaseQuery(QueryHooks[M]):
         """Count the records, in the database where it can."""
         if self._skips_invalid:
             return sum(1 for _ in self._valid_rows())
-        plan = self._planned()
+        # An order changes no number, and might have to be made here.
+        spec = self.spec
+        plan = self._planned(Spec(spec.predicate, (), spec.start, spec.stop))
         if plan.is_pushed:
             return self.count_pushed(plan.pushed)
-        if plan.residual.predicate == p.EVERYTHING:
-            # Counting needs no order, so what cannot be sorted there counts there.
-            found = self.count_pushed(
-                Pushed(plan.pushed.predicate, plan.pushed.natives)
-            )
-            stop = found if self._stop is None else min(self._stop, found)
-            return max(0, stop - self._start)
-        return sum(1 for _ in self._run(plan))
+        whole = Spec(plan.residual.predicate)
+        rows = finish(whole, self.run(plan.pushed), self._decode)
+        return sum(1 for _ in islice(rows, spec.start, spec.stop))
 
     def exists(self) -> bool:
         """Say whether there is any such record."""
-        return any(True for _ in self[:1]._rows())
+        return any(True for _ in self._in_any_order()._rows())
+
+    def _in_any_order(self) -> Self:
+        """Give the query without its order, where that changes no answer."""
+        return self if self.spec.is_sliced else self._with(_order=())
 
     def first(self) -> M | None:
         """Give the first instance in the query's order, else the key's; or None."""
@@ -265,7 +265,7 @@ class BaseQuery(QueryHooks[M]):
 
     def one(self) -> M:
         """Give the only instance; raises `RecordNotFound` or `MultipleFound`."""
-        found = list(self[:2])
+        found = list(islice(self._in_any_order(), 2))
         if len(found) == 1:
             return found[0]
         if not found:
@@ -298,7 +298,7 @@ class BaseQuery(QueryHooks[M]):
 
     def _values_at(self, path: Path) -> Iterator[Any]:
         if not self._skips_invalid:
-            plan = self._planned()
+            plan = self._in_any_order()._planned()
             pushed = self.distinct_pushed(plan.pushed, path) if plan.is_pushed else None
             if pushed is not None:
                 return pushed
@@ -321,7 +321,7 @@ class BaseQuery(QueryHooks[M]):
     def delete(self) -> int:
         """Remove the records; say how many there were."""
         if not self._skips_invalid:
-            plan = self._planned()
+            plan = self._in_any_order()._planned()
             done = self.discard_pushed(plan.pushed) if plan.is_pushed else None
             if done is not None:
                 return done
@@ -338,7 +338,7 @@ class BaseQuery(QueryHooks[M]):
         if not changes:
             return self.count()
         if not self._skips_invalid:
-            plan = self._planned()
+            plan = self._in_any_order()._planned()
             done = self.patch_pushed(plan.pushed, changes) if plan.is_pushed else None
             if done is not None:
                 return done
