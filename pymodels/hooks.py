@@ -104,8 +104,8 @@ class StorageHooks:
     def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
         """Give the function from any row to an instance, or None for no member.
 
-        For whole scans, where loading shows membership by the way; None where
-        the database had better ask.
+        For whole scans and for keys, where loading shows membership by the way;
+        None where the database had better ask.
         """
         return None
 

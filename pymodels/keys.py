@@ -18,6 +18,8 @@ def is_key(key: object) -> TypeGuard[str]:
     """Say whether something can be a key: 1 to 512 bytes of UTF-8 without NUL."""
     if type(key) is not str or not key or "\0" in key:
         return False
+    if key.isascii():
+        return len(key) <= LONGEST_KEY
     try:
         return len(key) <= LONGEST_KEY and len(key.encode()) <= LONGEST_KEY
     except UnicodeEncodeError:

@@ -226,7 +226,7 @@ class BaseQuery(QueryHooks[M]):
             return None
         if self._asked != p.EVERYTHING:
             return None
-        sift = self.storage.sifter(self.model)
+        sift = self.storage.sifter_of(self.model)
         if sift is None:
             return None
         return filter(_IS_THERE, map(sift, self.storage.scan()))

@@ -62,6 +62,7 @@ class BaseStorage(StorageHooks):
         self._closed = False
         self._local = threading.local()
         self._loaders: dict[object, Callable[[Row], Any]] = {}
+        self._sifters: dict[object, Callable[[Row], Any] | None] = {}
         self._dumpers: dict[object, Callable[[str, Any], Row]] = {}
 
     # Hooks that users call too.
@@ -119,6 +120,13 @@ class BaseStorage(StorageHooks):
             found = self._loaders[codec] = self.loader(model)
         return found
 
+    def sifter_of(self, model: type[M]) -> Callable[[Row], M | None] | None:
+        """Give the sifter of a model, made once; None where there is none."""
+        codec = model.__pymodels_codec__
+        if codec not in self._sifters:
+            self._sifters[codec] = self.sifter(model)
+        return self._sifters[codec]
+
     def dumper_of(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
         """Give the dumper of a model, made once."""
         codec = model.__pymodels_codec__
@@ -135,8 +143,8 @@ class BaseStorage(StorageHooks):
         self.check_open()
         check_model(model)
         if is_key(key):
-            for row in self.fetch_members(model, (key,)):
-                return self.loader_of(model)(row)
+            for instance in self._members(model, (key,)):
+                return instance
         name = model.__name__
         if key in self:
             raise RecordNotFound(f"the record {key!r} in {self} is no {name}")
@@ -152,12 +160,22 @@ class BaseStorage(StorageHooks):
         if isinstance(keys, str):
             raise TypeError(f"several keys are expected, not the string {keys!r}")
         wanted = [key for key in keys if is_key(key)]
-        load = self.loader_of(model)
-        found: dict[str, Row] = {}
+        found: dict[str | None, M] = {}
         unique = iter(dict.fromkeys(wanted))
         while batch := list(islice(unique, BATCH)):
-            found.update((row[0], row) for row in self.fetch_members(model, batch))
-        return [load(found[key]) for key in wanted if key in found]
+            found.update((one.key, one) for one in self._members(model, batch))
+        return [found[key] for key in wanted if key in found]
+
+    def _members(self, model: type[M], keys: Iterable[str]) -> Iterator[M]:
+        """Load those of the keys that are there and belong to the model."""
+        sift = self.sifter_of(model)
+        if sift is None:
+            yield from map(self.loader_of(model), self.fetch_members(model, keys))
+            return
+        for row in self.fetch(keys):
+            instance = sift(row)
+            if instance is not None:
+                yield instance
 
     def save_many(self, instances: Iterable["Model"]) -> list[str]:
         """Save many instances, new ones in batches; give their keys in order.
