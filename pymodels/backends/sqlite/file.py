@@ -191,7 +191,7 @@ class File:
     @property
     def in_transaction(self) -> bool:
         """Whether this thread is inside a transaction of the writer."""
-        return self._owner == threading.get_ident()
+        return self._owner is not None and self._owner == threading.get_ident()
 
     def own(self) -> None:
         """Note that this thread's reads must see what it has written."""

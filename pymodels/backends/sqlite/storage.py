@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from pymodels.model import Model
 
 
+_ANY = Sql("")
+
+
 class Storage(BaseStorage):
     """Records in one table of an SQLite file."""
 
@@ -148,17 +151,17 @@ class Storage(BaseStorage):
 
     def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
         """Yield the rows of those keys that are there."""
-        return self._fetch(keys, Sql(""))
+        return self._fetch(keys, _ANY)
 
     def _fetch(self, keys: Iterable[str], condition: Sql) -> Iterator[Row]:
-        wanted = list(keys)
-        select, key = self.table.select, self.table.columns.key
+        wanted = tuple(keys)
         if len(wanted) == 1:
-            sql = f"{select} WHERE {self.table.has_key}{condition.text}"
-            row = self.file.one(sql, (wanted[0], *condition.parameters))
+            sql = self.table.select_one + condition.text
+            row = self.file.one(sql, wanted + condition.parameters)
             return iter(() if row is None else (row,))
         listed = "SELECT value FROM json_each(?)"
-        sql = f"{select} WHERE {key} IN ({listed}){condition.text}"
+        sql = f"{self.table.select} WHERE {self.table.columns.key} IN ({listed})"
+        sql += condition.text
         parameters = (json_body.to_json(wanted), *condition.parameters)
         return self.file.read(sql, parameters)
 
@@ -239,8 +242,7 @@ class Storage(BaseStorage):
             if keeps_note:
                 return False
         with self.file.writing() as writer:
-            sql = f"{table.select} WHERE {table.has_key}"
-            row = writer.execute(sql, (key,)).fetchone()
+            row = writer.execute(table.select_one, (key,)).fetchone()
             if row is None:
                 return False
             changed = self._bound(self.patched(row, changes))

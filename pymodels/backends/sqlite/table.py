@@ -61,6 +61,11 @@ class Table:
         )
 
     @cached_property
+    def select_one(self) -> str:
+        """A SELECT of the row with the one key that is bound."""
+        return f"{self.select} WHERE {self.has_key}"
+
+    @cached_property
     def insert(self) -> str:
         """An INSERT of a row."""
         names = [quoted(self.key), quoted(self.body)]
