@@ -95,6 +95,14 @@ def value_json(value: Any) -> tuple[str, str | None]:
     return text, None if mark is None else to_json(mark)
 
 
+def _no_json(word: str) -> Any:
+    raise ValueError(f"{word} is not JSON")
+
+
+# Python would read NaN and Infinity, which databases refuse.
+_read_json: Callable[[str], Any] = json.JSONDecoder(parse_constant=_no_json).decode
+
+
 def decode(
     key: str, body: str, kinds: str | None, shape: Shape | None = None
 ) -> Record:
@@ -103,7 +111,7 @@ def decode(
     Raises `InvalidRecord` for what is no JSON object, or a damaged value.
     """
     try:
-        record = json.loads(body)
+        record = _read_json(body)
         if type(record) is not dict:
             raise ValueError(f"a JSON object is expected, not {body[:40]!r}")
         if kinds is None:

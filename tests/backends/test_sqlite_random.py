@@ -19,7 +19,7 @@ from random import SystemRandom
 import pytest
 from pydantic import ValidationError
 
-from pymodels import EncodeError, F, InvalidRecord, NotInModel, QueryError
+from pymodels import EncodeError, F, InvalidRecord, Model, NotInModel, QueryError
 from pymodels.backends.sqlite import Storage
 from pymodels.canonical import canonical
 from pymodels.changes import Changes, apply
@@ -36,18 +36,27 @@ A_ROUND = 50
 CHANGES = 0.15
 
 
+class Spot(Model):
+    """A map under a name that other programs escape, with such a name in it."""
+
+    ä: str | None = None
+    zip: int | None = None
+
+
 class Declared(universe.Declared):
     """All kinds of fields, most of them indexed."""
 
     days: list[date] | None = None
     until: date | str | None = None
     prices: list[Decimal] | None = None
+    größe: int | None = None
+    straße: Spot | None = None
 
     class Meta:
         indexes = ["flag", "whole", "-real", "money", "text", "raw", "day", "moment"]
         indexes += [("-day", "text"), ("whole", "-text", "moment"), "spot__zip"]
         indexes += [("spot__city", "-spot__since"), "short", "either", "anything"]
-        indexes += ["until", "-key", ("text", "-key")]
+        indexes += ["größe", "straße__ä", "until", "-key", ("text", "-key")]
 
 
 class Loose(universe.Loose):
@@ -132,6 +141,10 @@ def foreign_value(name, random):
         return [one() for _ in range(random.randint(0, 3))]
     if name == "counts":
         return {"a": one()}
+    if name == "straße":
+        return {"ä": one(), "zip": one()}
+    if name == "größe" and random.random() < 0.5:
+        return random.randint(-1, 7)
     return one()
 
 
@@ -378,6 +391,10 @@ def one_round(make, path, seed):
     """Ask a round of questions of one table; give how many made sense."""
     random = Chance(seed)
     records = random_records(random, random.choice((3, 30, 30)))
+    for record in records.values():
+        if random.random() < 0.5:
+            record["größe"] = random.randint(-1, 7)
+            record["straße"] = {"ä": random.choice(universe.TEXTS), "zip": 1}
     asked = 0
     with make(path, records, random) as storage:
         random.known = seen(storage, Declared)

@@ -19,7 +19,7 @@ from pymodels.backends._sql_terms import (
     Sql,
     is_pushable,
     joined,
-    json_path,
+    path_expression,
 )
 from pymodels.backends.sqlite.file import Probe
 from pymodels.changes import Changes
@@ -163,12 +163,12 @@ class Query(BaseQuery[M]):
             return None
         if pushed.start or pushed.stop is not None:
             return None
-        full, at = self.columns, json_path(path)
+        full, at = self.columns, path_expression(self.columns, path)
 
         def selected(probe: Probe) -> Sql:
             where = self._where(pushed, self._known(pushed, probe))
             text = (
-                f"SELECT DISTINCT {full.body}->{at}, {full.kinds}->{at}, "
+                f"SELECT DISTINCT {full.body}->({at}), {full.kinds}->({at}), "
                 f"{full.kinds} IS NULL FROM {self.storage.table.source}{where.text}"
             )
             return Sql(text, where.parameters)

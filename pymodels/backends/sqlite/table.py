@@ -1,5 +1,6 @@
 """The table that records are kept in: ours, or one that another program made."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,6 +16,10 @@ FORMATS = "pymodels_formats"
 """The table that says which tables are ours, and in which format."""
 
 
+_NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.ASCII | re.I)
+"""What a column of numbers takes for one."""
+
+
 def quoted(name: str) -> str:
     """Quote a name for SQL."""
     return '"' + name.replace('"', '""') + '"'
@@ -25,7 +30,9 @@ class Table:
     """One table: what its columns are called, and the statements on them.
 
     ``has_note`` says that there is a column for the note of kinds, ``is_ours``
-    that we made the table. Integer keys are their texts.
+    that we made the table. ``key_type`` is what SQLite makes of values in the column
+    of the key: "text", "whole" or "real" numbers, any number ("numeric"), or it keeps
+    what it is given ("any"). Keys that are no text appear as their texts.
     """
 
     name: str
@@ -34,7 +41,12 @@ class Table:
     kinds: str
     has_note: bool = True
     is_ours: bool = True
-    has_text_key: bool = True
+    key_type: str = "text"
+
+    @property
+    def has_text_key(self) -> bool:
+        """Whether all keys are texts already."""
+        return self.key_type == "text"
 
     @cached_property
     def source(self) -> str:
@@ -99,21 +111,41 @@ class Table:
 
         An integer column would take "05" for 5, which is another text.
         """
+        key = quoted(self.key)
         if self.has_text_key:
-            return f"{quoted(self.key)}=?"
+            return f"{key}=?"
+        if self.key_type == "whole":
+            return (
+                f"{key} IN (SELECT CAST(text AS INTEGER) FROM (SELECT ? text) "
+                "WHERE CAST(CAST(text AS INTEGER) AS TEXT)=text)"
+            )
         return (
-            f"{quoted(self.key)} IN (SELECT CAST(text AS INTEGER) FROM (SELECT ? text) "
-            "WHERE CAST(CAST(text AS INTEGER) AS TEXT)=text)"
+            f"({key},CAST({key} AS TEXT)) IN (WITH asked(text) AS (SELECT ?) "
+            "SELECT text,text FROM asked "
+            "UNION ALL SELECT CAST(text AS NUMERIC),text FROM asked)"
         )
 
     @cached_property
     def find_broken(self) -> str:
-        """A SELECT of the key of a row that is no JSON."""
+        """A SELECT of the key of a row whose body or note is no JSON."""
         columns = self.columns
-        return (
-            f"SELECT {columns.key} FROM {self.source} "
-            f"WHERE NOT json_valid({columns.body}) LIMIT 1"
-        )
+        broken = [
+            f"({column} IS NOT NULL AND NOT json_valid({column}))"
+            for column in (columns.body, columns.kinds)
+        ]
+        where = " OR ".join(broken)
+        return f"SELECT {columns.key} FROM {self.source} WHERE {where} LIMIT 1"
+
+    def keeps_key(self, key: str) -> bool:
+        """Say whether a new key would read back from its column as it is."""
+        if self.key_type in {"text", "any"}:
+            return True
+        if self.key_type != "whole" and not _NUMBER.fullmatch(key):
+            return True
+        try:
+            return str(float(key) if self.key_type == "real" else int(key)) == key
+        except ValueError:
+            return False
 
     def bound(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """Give what an INSERT of a row binds."""
@@ -157,13 +189,7 @@ def open_table(file: File, table: Table) -> Table:
                 f"{file.path}: the table {table.name!r} has no column {name!r} for "
                 f"the setting {setting}; it has {', '.join(found)}"
             )
-    if not _is_unique(file, table, found):
-        raise SettingsError(
-            f"{file.path}: the column {table.key!r} of {table.name!r} is not unique, "
-            "so it cannot be the key_column; make it a primary key, or give it a "
-            "unique index"
-        )
-    declared = str(found[table.key][2]).upper()
+    _check_key(file, table, found)
     return Table(
         table.name,
         table.key,
@@ -171,28 +197,82 @@ def open_table(file: File, table: Table) -> Table:
         table.kinds,
         has_note=table.kinds in found,
         is_ours=version is not None,
-        has_text_key="INT" not in declared,
+        key_type=_key_type(str(found[table.key][2]).upper()),
     )
+
+
+_KEY_TYPES = {
+    "INT": "whole",
+    "CHAR": "text",
+    "CLOB": "text",
+    "TEXT": "text",
+    "BLOB": "any",
+    "REAL": "real",
+    "FLOA": "real",
+    "DOUB": "real",
+}
+
+
+def _key_type(declared: str) -> str:
+    """Tell the column's affinity; see https://www.sqlite.org/datatype3.html."""
+    for word, found in _KEY_TYPES.items():
+        if word in declared:
+            return found
+    return "numeric" if declared else "any"
 
 
 def _format_of(file: File, name: str) -> int | None:
     there = "SELECT 1 FROM sqlite_schema WHERE type='table' AND name=?"
     if file.one(there, (FORMATS,)) is None:
         return None
-    row = file.one(f"SELECT format FROM {FORMATS} WHERE name=?", (name,))
+    row = file.one(f"SELECT format FROM {FORMATS} WHERE name=? COLLATE NOCASE", (name,))
     return None if row is None else int(row[0])
 
 
-def _is_unique(file: File, table: Table, found: dict[str, Any]) -> bool:
-    if [name for name, row in found.items() if row[5]] == [table.key]:
-        return True
-    indexes = list(file.read(f"PRAGMA index_list({table.source})"))
-    for _, name, unique, _, partial in indexes:
+def _check_key(file: File, table: Table, found: dict[str, Any]) -> None:
+    """Refuse a column of keys that would not do as one."""
+    where = f"{file.path}: the column {table.key!r} of {table.name!r}"
+    collations = _collations(file, table)
+    if not collations and not _is_primary(table, found):
+        if not _is_view(file, table.name):
+            raise SettingsError(
+                f"{where} is not unique, so it cannot be the key_column; make it a "
+                "primary key, or give it a unique index"
+            )
+        twice = (
+            f"SELECT 1 FROM {table.source} GROUP BY CAST({quoted(table.key)} AS TEXT) "
+            "HAVING count(*)>1 LIMIT 1"
+        )
+        if file.one(twice) is not None:
+            raise SettingsError(
+                f"{where}, a view, is not unique, so it cannot be the key_column"
+            )
+    if other := collations - {"BINARY"}:
+        raise SettingsError(
+            f"{where} compares texts by the collation {', '.join(sorted(other))}; the "
+            "key_column must tell texts apart that differ: COLLATE BINARY"
+        )
+
+
+def _is_primary(table: Table, found: dict[str, Any]) -> bool:
+    return [name for name, row in found.items() if row[5]] == [table.key]
+
+
+def _is_view(file: File, name: str) -> bool:
+    found = "SELECT 1 FROM sqlite_schema WHERE type='view' AND name=? COLLATE NOCASE"
+    return file.one(found, (name,)) is not None
+
+
+def _collations(file: File, table: Table) -> set[str]:
+    """Give the collations of the unique indexes on the key alone."""
+    found = set()
+    for _, name, unique, _, partial in file.read(f"PRAGMA index_list({table.source})"):
         if unique and not partial:
-            columns = list(file.read(f"PRAGMA index_info({quoted(name)})"))
-            if [row[2] for row in columns] == [table.key]:
-                return True
-    return False
+            parts = file.read(f"PRAGMA index_xinfo({quoted(name)})")
+            keys = [(row[2], row[4]) for row in parts if row[5]]
+            if [column for column, _ in keys] == [table.key]:
+                found.add(keys[0][1].upper())
+    return found
 
 
 def foreign_index(name: str) -> str:
