@@ -6,6 +6,7 @@ backends never override a user's method; their names differ on purpose.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pymodels.changes import Changes, apply
@@ -63,12 +64,16 @@ class StorageHooks:
 
     # Hooks: optional; each default is built from those above.
 
+    def peek(self, row: Row, shape: Shape | None = None) -> Record:
+        """Give the record to look at only: it is neither kept nor changed."""
+        return self.decode(row, shape)
+
     def fetch_members(self, model: type["Model"], keys: Iterable[str]) -> Iterator[Row]:
         """Yield the rows of those keys that are there and belong to the model."""
         codec = model.__pymodels_codec__
         belongs = matcher(codec.membership)
         for row in self.fetch(keys):
-            if belongs(row[0], self.decode(row, codec.shape)):
+            if belongs(row[0], self.peek(row, codec.shape)):
                 yield row
 
     def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
@@ -79,6 +84,10 @@ class StorageHooks:
         """
         return [self.insert(row) for row in rows]
 
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Keep other threads' writes out while this one is in a transaction."""
+        return nullcontext()
+
     def begin(self, depth: int) -> None:
         """Begin a transaction (depth 0), or a savepoint inside one."""
         raise Unsupported(f"{self} has no transactions")
@@ -87,7 +96,11 @@ class StorageHooks:
         """Make a transaction, or the part since a savepoint, final."""
 
     def rollback(self, depth: int) -> None:
-        """Undo a transaction, or the part since a savepoint."""
+        """Undo a transaction, or the part since a savepoint.
+
+        Nothing may be there to undo: an interrupt came before it was begun, or the
+        commit has failed.
+        """
 
     def create_index(self, index: BoundIndex) -> str:
         """Make an index if it is not there, unique ones enforced; give its name."""

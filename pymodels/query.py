@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
 from pymodels import predicates as p
 from pymodels.binding import bind, parse_lookups, parse_order, parse_path
+from pymodels.canonical import canonical
 from pymodels.errors import (
     InvalidRecord,
     MultipleFound,
@@ -192,12 +193,15 @@ class BaseQuery(QueryHooks[M]):
     def _decode(self, row: Row) -> Record:
         return self.storage.decode(row, self.model.__pymodels_codec__.shape)
 
+    def _peek(self, row: Row) -> Record:
+        return self.storage.peek(row, self.model.__pymodels_codec__.shape)
+
     def _rows(self) -> Iterator[Row]:
         return self._valid_rows() if self._skips_invalid else self._run(self._planned())
 
     def _run(self, plan: Plan) -> Iterator[Row]:
         rows = self.run(plan.pushed)
-        return rows if plan.is_pushed else finish(plan.residual, rows, self._decode)
+        return rows if plan.is_pushed else finish(plan.residual, rows, self._peek)
 
     def _valid_rows(self) -> Iterator[Row]:
         """Slice after the invalid ones are gone, in the order a slice has."""
@@ -248,7 +252,7 @@ class BaseQuery(QueryHooks[M]):
         if plan.is_pushed:
             return self.count_pushed(plan.pushed)
         whole = Spec(plan.residual.predicate)
-        rows = finish(whole, self.run(plan.pushed), self._decode)
+        rows = finish(whole, self.run(plan.pushed), self._peek)
         return sum(1 for _ in islice(rows, spec.start, spec.stop))
 
     def exists(self) -> bool:
@@ -294,7 +298,8 @@ class BaseQuery(QueryHooks[M]):
             for value in self._values_at(path)
             if kind_of(value) not in {Kind.NONE, Kind.OTHER}
         }
-        return [found[place] for place in sorted(found)]
+        # Copies: a store may have shown its own lists and maps.
+        return [canonical(found[place]) for place in sorted(found)]
 
     def _values_at(self, path: Path) -> Iterator[Any]:
         if not self._skips_invalid:
@@ -304,7 +309,7 @@ class BaseQuery(QueryHooks[M]):
                 return pushed
         if path == KEY:
             return iter(self.keys())
-        return (read(record, path) for _, record in self.records())
+        return (read(self._peek(row), path) for row in self._rows())
 
     def __contains__(self, candidate: object) -> bool:
         key = candidate if isinstance(candidate, str) else None

@@ -256,16 +256,18 @@ class BaseStorage(StorageHooks):
         """
         self.check_open()
         depth = self.transaction_depth
-        self.begin(depth)
-        self._local.depth = depth + 1
-        try:
-            yield self
-        except BaseException:
-            self._local.depth = depth
-            self.rollback(depth)
-            raise
-        self._local.depth = depth
-        self.commit(depth)
+        with self.exclusive():
+            try:
+                self.begin(depth)
+                self._local.depth = depth + 1
+                yield self
+                self.commit(depth)
+            except BaseException:
+                # An interrupt may come at any moment, so that nothing may be begun.
+                self.rollback(depth)
+                raise
+            finally:
+                self._local.depth = depth
 
     @contextmanager
     def being_saved(self, instance: object) -> Iterator[set[int]]:

@@ -5,6 +5,7 @@ Nothing is pushed down; the evaluator answers everything.
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -146,6 +147,11 @@ class Storage(BaseStorage):
         """Give a copy."""
         return _copied(row[1])
 
+    def peek(self, row: Row, shape: Shape | None = None) -> Record:
+        """Give the record itself."""
+        record: Record = row[1]
+        return record
+
     def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
         """Yield key and record of those that are there."""
         with self._place.lock:
@@ -217,24 +223,27 @@ class Storage(BaseStorage):
         if self.transaction_depth:
             self._local.undo.append((key, old))
 
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Keep other threads out."""
+        return self._place.lock
+
     def begin(self, depth: int) -> None:
-        """Keep other threads out and note where the undo list stands."""
-        self._place.lock.acquire()
+        """Note where the undo list stands."""
         if depth == 0:
             self._local.undo, self._local.marks = [], []
         self._local.marks.append(len(self._local.undo))
 
     def commit(self, depth: int) -> None:
-        """Let the others in again; the outer one may still undo."""
+        """Forget the mark; the outer one may still undo."""
         self._local.marks.pop()
-        self._place.lock.release()
 
     def rollback(self, depth: int) -> None:
         """Put back what was there, newest first."""
+        if len(getattr(self._local, "marks", ())) <= depth:
+            return
         mark = self._local.marks.pop()
         while len(self._local.undo) > mark:
             self._place.put(*self._local.undo.pop())
-        self._place.lock.release()
 
     def create_index(self, index: BoundIndex) -> str:
         """Note what must be unique; a dict needs no index to give the same answers."""

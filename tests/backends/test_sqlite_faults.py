@@ -1113,6 +1113,25 @@ def test_an_interrupt_after_any_call_of_the_driver_leaves_no_half(path, is_whole
     assert int(outcome(run)[0]) >= 3
 
 
+def test_sync_does_not_wait_for_a_running_read(path):
+    with Storage(path, timeout=60) as storage:
+        fill(storage, 20)
+        reading = iter(Note.objects(storage))
+        next(reading)
+        Note(text="later").save(storage)
+        start = time.monotonic()
+        storage.sync()
+        assert time.monotonic() - start < 30
+        assert len(list(reading)) == 19
+
+
+def nested(storage):
+    with storage.transaction():
+        Note(text="outer").save(storage)
+        with storage.transaction():
+            Note(text="inner").save(storage)
+
+
 WORKS = {
     "save": lambda storage: Note(text="new").save(storage),
     "save_many": lambda storage: fill(storage, 20),
@@ -1122,6 +1141,7 @@ WORKS = {
     "get": lambda storage: storage.get(Note, "a"),
     "count": lambda storage: Note.objects(storage).count(),
     "iterate": lambda storage: list(Note.objects(storage).where(number__gte=0)),
+    "transaction": nested,
     "half": lambda storage: next(iter(Note.objects(storage).order_by("text"))),
 }
 

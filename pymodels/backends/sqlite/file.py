@@ -347,6 +347,14 @@ class File:
                 if "no such savepoint" not in str(error):
                     raise
 
+    def sync_log(self) -> None:
+        """Wait until what was written is on the disk, whatever `synchronous` says.
+
+        SQLite has no lock on the log itself that closing it here could drop.
+        """
+        with suppress(FileNotFoundError), open(f"{self._place}-wal", "rb") as log:
+            os.fsync(log.fileno())
+
     def close(self) -> None:
         """Close every connection, those of running reads too.
 

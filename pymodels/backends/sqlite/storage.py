@@ -1,6 +1,7 @@
 """Records in one table of an SQLite file: key, JSON body, note of kinds."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -200,10 +201,13 @@ class Storage(BaseStorage):
 
     def _bound(self, row: Row) -> Row:
         """Give what is bound for a row, refusing what the columns cannot hold."""
-        if not self.table.has_text_key and not _is_whole(row[0]):
+        if not self.table.keeps_key(row[0]):
             raise EncodeError(
                 f"{self}: the keys in {self.table.key!r} are whole numbers, which "
                 f"{row[0]!r} is not; choose one by save(key='42')"
+                if self.table.key_type == "whole"
+                else f"{self}: the column {self.table.key!r} would spell the key "
+                f"{row[0]!r} otherwise; choose another by save(key=...)"
             )
         if not self.table.has_note and row[2] not in {None, json_body.NOTHING_MARKED}:
             raise EncodeError(
@@ -260,10 +264,13 @@ class Storage(BaseStorage):
         self.file.write(f"DELETE FROM {self.table.source}")
 
     def sync(self) -> None:
-        """Write the log into the file itself, as far as readers allow."""
+        """Bring the log to the disk, and into the file as far as readers allow."""
         self.check_open()
-        if not self.file.is_memory and not self.file.in_transaction:
-            self.file.write("PRAGMA wal_checkpoint(FULL)")
+        if self.file.is_memory or self.file.in_transaction:
+            return
+        # Not FULL: it would wait for a reader that this very thread may have.
+        self.file.write("PRAGMA wal_checkpoint(PASSIVE)")
+        self.file.sync_log()
 
     def close(self) -> None:
         """Close all connections."""
@@ -291,39 +298,33 @@ class Storage(BaseStorage):
 
     # Transactions.
 
-    def begin(self, depth: int) -> None:
-        """Begin; other threads and programs can read, and wait to write."""
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other threads' writes out; they can read."""
+        if self.file.in_transaction:
+            yield
+            return
         self.file.lock.acquire()
         try:
-            self.file.begin(depth, f"level{depth}")
-        except BaseException:
+            yield
+        finally:
             self.file.lock.release()
-            raise
+
+    def begin(self, depth: int) -> None:
+        """Begin; other programs can read, and wait to write."""
+        self.file.begin(depth, f"level{depth}")
         self.file.own()
 
     def commit(self, depth: int) -> None:
         """Make it final."""
-        try:
-            self.file.commit(depth, f"level{depth}")
-        finally:
-            self._leave(depth)
+        self.file.commit(depth, f"level{depth}")
+        if depth == 0:
+            self.file.disown()
 
     def rollback(self, depth: int) -> None:
         """Undo it."""
         try:
             self.file.rollback(depth, f"level{depth}")
         finally:
-            self._leave(depth)
-
-    def _leave(self, depth: int) -> None:
-        if depth == 0:
-            self.file.disown()
-        self.file.lock.release()
-
-
-def _is_whole(key: str) -> bool:
-    """Say whether a key is the text of an integer, as the database spells it."""
-    try:
-        return str(int(key)) == key
-    except ValueError:
-        return False
+            if depth == 0:
+                self.file.disown()
