@@ -1125,6 +1125,16 @@ def test_sync_does_not_wait_for_a_running_read(path):
         assert len(list(reading)) == 19
 
 
+def test_a_read_that_is_dropped_after_close_is_silent(path):
+    with Storage(path) as storage:
+        fill(storage, 20)
+        reading = iter(Note.objects(storage))
+        next(reading)
+    # An error in a dropped generator would be an unraisable one, which pytest reports.
+    del reading
+    gc.collect()
+
+
 def nested(storage):
     with storage.transaction():
         Note(text="outer").save(storage)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 from weakref import WeakValueDictionary
@@ -191,7 +192,9 @@ class File:
             self._check()
             with reader.lock:
                 cursor = reader.ask(sql, parameters)
-            yield from cursor
+            # A cursor alone would be closed first when this is dropped, and
+            # complain if its connection is closed already.
+            yield from chain(cursor)
         except sqlite3.Error as error:
             raise self._read_failed(error) from error
         finally:
