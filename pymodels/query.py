@@ -6,7 +6,7 @@ once, here; a backend's `Query` adds the hooks that let its database do the work
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
 from pymodels import predicates as p
 from pymodels.binding import bind, parse_lookups, parse_order, parse_path
-from pymodels.canonical import canonical
 from pymodels.errors import (
     InvalidRecord,
     MultipleFound,
@@ -299,7 +298,7 @@ class BaseQuery(QueryHooks[M]):
             if kind_of(value) not in {Kind.NONE, Kind.OTHER}
         }
         # Copies: a store may have shown its own lists and maps.
-        return [canonical(found[place]) for place in sorted(found)]
+        return [deepcopy(found[place]) for place in sorted(found)]
 
     def _values_at(self, path: Path) -> Iterator[Any]:
         if not self._skips_invalid:

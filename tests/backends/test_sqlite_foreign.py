@@ -783,3 +783,10 @@ def test_our_own_table_can_stand_beside_theirs(plain, path):
         Film(title="M").save(mine, key="a")
         assert list(mine) == ["a"]
         assert list(plain) == ["7"]
+
+
+def test_values_may_hold_what_no_kind_fits(plain, path):
+    film(path, "8", '{"title": "M", "anything": [1, -1e999]}')
+    film(path, "9", '{"title": "N", "anything": {"a": 123456789012345678901}}')
+    found = Titled.objects(plain).values("anything")
+    assert found == [{"a": 123456789012345678901}, [1, -float("inf")]]
