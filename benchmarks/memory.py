@@ -1,4 +1,4 @@
-"""Memory and start-up, each measured in a process of its own: python -m benchmarks.memory
+"""Memory and start-up, in processes of their own: `python -m benchmarks.memory`.
 
 Prints the growth of a streamed scan, the bytes of a held instance next to those of
 a dict, and the time to import next to pydantic with one model.

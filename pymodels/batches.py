@@ -17,44 +17,48 @@ def save_batch(storage: "BaseStorage", batch: list["Model"]) -> list[str]:
     Gives their keys in order. If it fails, each instance is as it was.
     """
     instances = list({id(one): one for one in batch}.values())
-    rows = [_codec(one).row_of(one) for one in instances]
-    known = [one for one in instances if one.key is not None]
+    codecs = {model: _codec(model) for model in set(map(type, instances))}
+    rows = [codecs[type(one)].row_of(one) for one in instances]
+    asked = list(zip(instances, rows, strict=True))
+    known = [one for one, row in asked if row is not None]
+    new = [one for one, row in asked if row is None]
+    refers = any(codec.reference_fields for codec in codecs.values())
     # New ones alone are one write, which is whole by itself.
-    whole = storage.transaction if storage.has_transactions else nullcontext
-    is_plain = not known and not any(map(_refers, instances))
+    is_whole = storage.has_transactions and (known or refers)
     try:
-        with nullcontext() if is_plain else whole(), ExitStack() as saved:
-            for one in instances:
-                if one.key is None:
+        with storage.transaction() if is_whole else nullcontext(), ExitStack() as saved:
+            if refers:
+                for one in new:
                     # This may save others of the batch.
-                    saved.enter_context(_codec(one).references_saved(one, storage))
-            _insert_new(storage, [one for one in instances if one.key is None])
+                    if one.key is None:
+                        codec = codecs[type(one)]
+                        saved.enter_context(codec.references_saved(one, storage))
+                new = [one for one in new if one.key is None]
+            _insert_new(storage, new, codecs)
             for one in known:
                 one.save(storage)
     except BaseException:
-        for one, row in zip(instances, rows, strict=True):
-            _codec(one).set_row(one, row)
+        for one, row in asked:
+            codecs[type(one)].set_row(one, row)
         raise
-    return [str(one.key) for one in batch]
+    return [codecs[type(one)].row_of(one)[0] for one in batch]
 
 
-def _insert_new(storage: "BaseStorage", instances: list["Model"]) -> None:
-    dumpers = {model: storage.dumper(model) for model in set(map(type, instances))}
-    fresh = [(dumpers[type(one)](new_key(), one), one) for one in instances]
-    if not all(storage.insert_many([row for row, _ in fresh])):
+def _insert_new(
+    storage: "BaseStorage", new: list["Model"], codecs: dict[type, Any]
+) -> None:
+    dumpers = {model: storage.dumper_of(model) for model in codecs}
+    rows = [dumpers[type(one)](new_key(), one) for one in new]
+    if not all(storage.insert_many(rows)):
         raise DuplicateKey("a value that must be unique, or a key, is taken")
-    for row, one in fresh:
-        _codec(one).attach(one, row, storage)
+    for row, one in zip(rows, new, strict=True):
+        codecs[type(one)].attach(one, row, storage)
 
 
-def _codec(instance: "Model") -> Any:
+def _codec(model: type) -> Any:
     try:
-        return type(instance).__pymodels_codec__
+        return model.__pymodels_codec__  # type: ignore[attr-defined]  # or it is none
     except AttributeError:
         raise TypeError(
-            f"an instance of a model is expected, not {instance!r}"
+            f"instances of models are expected, not of {model.__name__}"
         ) from None
-
-
-def _refers(instance: "Model") -> bool:
-    return bool(_codec(instance).reference_fields)

@@ -15,13 +15,15 @@ class Changes:
     Paths are of stored names. ``ancestors`` gives, for a nested path that is
     set, the whole value of each map above it, outermost first: it is written
     instead where that place has become something that is no map. ``shape`` is
-    what the model declares, for stores that must know.
+    what the model declares, for stores that must know. ``is_checked`` says that
+    the values are of their fields' exact types, which ask nothing more.
     """
 
     sets: Mapping[Path, Any] = field(default_factory=dict)
     removes: tuple[Path, ...] = ()
     ancestors: Mapping[Path, tuple[Any, ...]] = field(default_factory=dict)
     shape: Shape | None = None
+    is_checked: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.sets or self.removes)

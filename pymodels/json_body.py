@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from math import isinf
 from typing import Any
 
+from pymodels.changes import Changes
 from pymodels.errors import InvalidRecord
 from pymodels.shapes import Shape
 from pymodels.values import Record, is_naive
@@ -36,15 +37,19 @@ def encode(record: Record) -> tuple[str, str]:
 def to_json(value: Any, default: Callable[[Any], str] | None = None) -> str:
     """Write JSON as it is stored: compact, UTF-8, names never escaped."""
     try:
-        return json.dumps(
-            value,
-            ensure_ascii=False,
-            allow_nan=False,
-            separators=(",", ":"),
-            default=default,
-        )
+        if default is None:
+            return _ENCODER.encode(value)
+        return json.JSONEncoder(default=default, **_COMPACT).encode(value)
     except ValueError:
         return _beyond_json(value, default)
+
+
+_COMPACT: Any = {
+    "ensure_ascii": False,
+    "allow_nan": False,
+    "separators": (",", ":"),
+}
+_ENCODER = json.JSONEncoder(**_COMPACT)
 
 
 def _beyond_json(value: Any, default: Callable[[Any], str] | None) -> str:
@@ -101,6 +106,29 @@ def _no_json(word: str) -> Any:
 
 # Python would read NaN and Infinity, which databases refuse.
 _read_json: Callable[[str], Any] = json.JSONDecoder(parse_constant=_no_json).decode
+
+
+def is_flat(changes: Changes) -> bool:
+    """Say whether changes set whole fields of a record, and nothing else."""
+    return not changes.removes and all(len(path) == 1 for path in changes.sets)
+
+
+def patched(body: str, kinds: str, changes: Changes) -> tuple[str, str]:
+    """Give body and kinds of a record with flat changes, undecoded."""
+    record = json.loads(body)
+    note: Record | None = None
+    for (name,), value in changes.sets.items():
+        mark = marks(value)
+        record[name] = value if mark is None else json.loads(value_json(value)[0])
+        if mark is None and to_json(name) not in kinds:
+            continue
+        note = json.loads(kinds) if note is None else note
+        note.pop(name, None)
+        if mark is not None:
+            note[name] = mark
+    if note is None:
+        return to_json(record), kinds
+    return to_json(record), to_json(note) if note else NOTHING_MARKED
 
 
 def decode(

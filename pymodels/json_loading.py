@@ -62,21 +62,26 @@ class JsonLoading:
         self.known: set[str | None] = set()
         self.telling: set[str | None] = set()
         if self.level == ALWAYS:
-            self.known = {None, NOTHING_MARKED}
+            self.known = {NOTHING_MARKED}
         elif self.level == UNMARKED:
             self.known = {NOTHING_MARKED}
 
-    def fits(self, kinds: str | None) -> bool:
+    def fits(self, row: Row) -> bool:
         """Say whether a row's marks allow the short way; remember that they do."""
-        if self.level != ALWAYS or kinds is None:
+        kinds = row[2]
+        if self.level != ALWAYS:
             return False
+        if kinds is None:
+            # What another program wrote may hold words that only pydantic reads.
+            return "NaN" not in row[1] and "Infinity" not in row[1]
         if not _fits(json.loads(kinds), self.codec.shape):
             return False
         _remember(kinds, self.known)
         return True
 
-    def tells(self, kinds: str | None) -> bool:
+    def tells(self, row: Row) -> bool:
         """Say whether marks also show that each required text is of its kind."""
+        kinds = row[2]
         if self.level != ALWAYS or kinds is None:
             return False
         note = json.loads(kinds)
@@ -123,7 +128,7 @@ class JsonLoading:
         storage: "BaseStorage",
         validate: Callable[[str], Any],
         known: set[str | None],
-        fits: Callable[[str | None], bool],
+        fits: Callable[[Row], bool],
         otherwise: Callable[[Row], Any],
     ) -> Callable[[Row], Any]:
         codec = self.codec
@@ -134,7 +139,7 @@ class JsonLoading:
         settled = bool(codec.reference_fields)
 
         def load(row: Row) -> Any:
-            if row[2] not in known and not fits(row[2]):
+            if row[2] not in known and not fits(row):
                 return otherwise(row)
             try:
                 instance = validate(row[1])

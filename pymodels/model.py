@@ -17,7 +17,7 @@ from pymodels.errors import DefinitionError
 from pymodels.keys import check_key, new_key
 from pymodels.loading import ModelCodec
 from pymodels.plan import Row
-from pymodels.saving import save_changes, whole_record
+from pymodels.saving import UnaskedRow, save_changes, whole_record
 from pymodels.storage import check_model
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class Model(BaseModel, metaclass=ModelMeta):
             record[stored] = codec.encode_field(name, value)
         instance: O = codec.validator.validate_python(record)
         if row is not None and where is not None:
-            codec.attach(instance, row, where)
+            codec.attach(instance, UnaskedRow(row), where)
         return instance
 
     def delete(self) -> None:

@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from pymodels.model import Model
     from pymodels.storage import BaseStorage
 
+
+class UnaskedRow(tuple[Any, ...]):
+    """A row of which nobody has asked whether it belongs to the instance's model."""
+
+    __slots__ = ()
+
+
 # Types whose values are stored alike if they are equal.
 _SIMPLE = frozenset({str, int, bool, type(None), date, bytes})
 _SCALARS = _SIMPLE | {float}
@@ -71,7 +78,7 @@ def _scalar_changes(
             return None
         stored = codec.names.get(name, name)
         sets[(stored,)] = canonical(values[name], f"{codec.model.__name__}.{name}")
-    return Changes(sets, shape=codec.shape)
+    return Changes(sets, shape=codec.shape, is_checked=codec.writing.is_checked)
 
 
 def _differing(new: dict[str, Any], old: dict[str, Any]) -> set[str]:
@@ -157,13 +164,13 @@ def save_changes(instance: "Model", row: Row, storage: "BaseStorage") -> None:
     with codec.references_saved(instance, storage):
         changes = find_changes(instance, row, storage)
         changed = storage.patched(row, changes) if changes else row
-        whole = storage.decode(changed, codec.shape)
-        # Also where nothing changed: it may have been another model's record.
-        codec.check(whole, row[0])
-        if changes:
+        if isinstance(row, UnaskedRow) or (changes and not changes.is_checked):
+            whole = storage.decode(changed, codec.shape)
+            codec.check(whole, row[0])
             codec.validator.validate_python(whole)
+        if changes:
             storage.change(row[0], changes)
-    codec.attach(instance, changed, storage)
+    codec.attach(instance, tuple(changed), storage)
 
 
 def whole_record(

@@ -142,6 +142,8 @@ class Storage(BaseStorage):
 
     def patched(self, row: Row, changes: Changes) -> Row:
         """Keep a foreign row foreign, as `patch` does."""
+        if row[2] is not None and json_body.is_flat(changes):
+            return (row[0], *json_body.patched(row[1], row[2], changes))
         if row[2] is None and reads_back(changes):
             record = apply(self.decode(row), changes)
             return (row[0], json_body.encode(record)[0], None)
