@@ -61,10 +61,8 @@ class JsonLoading:
         self.level = _Levels(definitions).of(codec.schema)
         self.known: set[str | None] = set()
         self.telling: set[str | None] = set()
-        if self.level == ALWAYS:
-            self.known = {NOTHING_MARKED}
-        elif self.level == UNMARKED:
-            self.known = {NOTHING_MARKED}
+        if self.level != NEVER:
+            self.known.add(NOTHING_MARKED)
 
     def fits(self, row: Row) -> bool:
         """Say whether a row's marks allow the short way; remember that they do."""
