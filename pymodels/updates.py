@@ -88,13 +88,17 @@ def encode_field(
     found = _field_node(codec, path)
     if found is None:
         return canonical(value, where)
-    whole = _closed(*found)
-    value = SchemaValidator(whole, _use_prebuilt=False).validate_python(value)
+    node, definitions, config = found
+    whole = _closed(node, definitions)
+    # The title is what pydantic's error begins with.
+    titled: Any = {**config, "title": where}
+    validator = SchemaValidator(whole, titled, _use_prebuilt=False)
+    value = validator.validate_python(value)
     for target in references.targets_in(value, codec.shape.at(path)):
         if storage is not None:
             saved += references.save_target(target, storage, set())
     try:
-        dumped = SchemaSerializer(whole, _use_prebuilt=False).to_python(
+        dumped = SchemaSerializer(whole, titled, _use_prebuilt=False).to_python(
             value, by_alias=True, round_trip=True, warnings=False
         )
     except (ValueError, TypeError, AttributeError) as error:
@@ -107,21 +111,25 @@ def field_validator(codec: "ModelCodec", path: Path) -> SchemaValidator:
     found = _field_node(codec, path)
     if found is None:
         raise KeyError(path)
-    return SchemaValidator(_closed(*found), _use_prebuilt=False)
+    node, definitions, config = found
+    return SchemaValidator(_closed(node, definitions), config, _use_prebuilt=False)
 
 
 def _field_node(
     codec: "ModelCodec", path: Path
-) -> tuple[Any, dict[str, Schema]] | None:
-    """Find the core schema of a path of field names."""
+) -> tuple[Any, dict[str, Schema], Any] | None:
+    """Find the core schema of a path of field names, and its model's configuration."""
     definitions = definitions_of(codec.schema)
     node: Any = codec.schema
+    config: Schema = {}
     for name in path:
+        config = unwrapped(node, definitions).get("config", config)
         node = _below(node, name, definitions)
         if node is None:
             return None
     # A field's schema without its default: a value is given here.
-    return node["schema"] if node["type"] == "default" else node, definitions
+    node = node["schema"] if node["type"] == "default" else node
+    return node, definitions, config
 
 
 def _below(node: Any, name: str, definitions: dict[str, Schema]) -> Schema | None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pydantic
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from storages import EMBEDDED, opened
 
 import pymodels
@@ -580,6 +580,26 @@ def test_residuals_are_allowed_unless_said_otherwise(people):
 
 
 # Updates.
+
+
+class Tidy(BaseModel):
+    model_config = ConfigDict(str_to_lower=True)
+    code: str = ""
+
+
+class Stripped(Model):
+    model_config = ConfigDict(str_strip_whitespace=True)
+    name: str
+    tidy: Tidy = Tidy()
+
+
+def test_update_validates_as_the_model_is_configured(storage):
+    Stripped(name="x").save(storage, key="k")
+    query = Stripped.objects(storage)
+    assert query.update(name="  b  ", tidy__code="UP") == 1
+    assert storage["k"] == {"name": "b", "tidy": {"code": "up"}}
+    with pytest.raises(pydantic.ValidationError, match=r"Stripped\.name"):
+        query.update(name=5)
 
 
 def test_update_sets_fields_and_says_how_many(storage, people):

@@ -73,6 +73,8 @@ class Storage(BaseStorage):
             )
         if not isinstance(path, str | PathLike) or not fspath(path):
             raise SettingsError(f"path is {path!r}; it takes the name of a file")
+        if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+            raise SettingsError(f"timeout is {timeout!r}; it takes seconds")
         asked = Table(table, key_column, body_column, kinds_column)
         check_names(asked)
         self.path = fspath(path)
