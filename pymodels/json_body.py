@@ -108,6 +108,24 @@ def _no_json(word: str) -> Any:
 _read_json: Callable[[str], Any] = json.JSONDecoder(parse_constant=_no_json).decode
 
 
+def refuse_repeated_names(key: str, body: str) -> None:
+    """Raise `InvalidRecord` for a foreign record with a name twice in one map."""
+
+    def once(pairs: list[tuple[str, Any]]) -> Record:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            names = [name for name, _ in pairs]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise InvalidRecord(
+                f"the record {key!r} holds the name {twice!r} twice; nobody can tell "
+                "which of the two a change is for",
+                key,
+            )
+        return found
+
+    json.loads(body, object_pairs_hook=once)
+
+
 def is_flat(changes: Changes) -> bool:
     """Say whether changes set whole fields of a record, and nothing else."""
     return not changes.removes and all(len(path) == 1 for path in changes.sets)

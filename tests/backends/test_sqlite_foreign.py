@@ -790,3 +790,23 @@ def test_values_may_hold_what_no_kind_fits(plain, path):
     film(path, "9", '{"title": "N", "anything": {"a": 123456789012345678901}}')
     found = Titled.objects(plain).values("anything")
     assert found == [{"a": 123456789012345678901}, [1, -float("inf")]]
+
+
+def test_a_name_twice_refuses_a_change(path):
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE films (id TEXT PRIMARY KEY, data TEXT)")
+        body = '{"title": "first", "title": "last"}'
+        connection.execute("INSERT INTO films VALUES ('a', ?)", (body,))
+    connection.close()
+
+    class Titled(Model):
+        title: str
+
+    columns = {"key_column": "id", "body_column": "data"}
+    with Storage(path, table="films", **columns) as storage:
+        film = storage.get(Titled, "a")
+        film.title = "new"
+        with pytest.raises(InvalidRecord, match="'title' twice"):
+            film.save()
+        found = storage.connection.execute("SELECT data FROM films").fetchone()
+        assert found == (body,)

@@ -11,6 +11,8 @@ TAKEN = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 
 # The first that the name of an error begins with: the longer ones come first.
 HINTS = {
+    "SQLITE_CONSTRAINT_NOTNULL": "the table has a column that is not ours and needs a "
+    "value; give it a default, or create such records by its own program",
     "SQLITE_CANTOPEN": "it cannot be opened; is there such a folder, is it a file, "
     "and may you read it, and write to its folder?",
     "SQLITE_READONLY_DIRECTORY": "its folder may only be read; a database in WAL "

@@ -146,6 +146,9 @@ class Storage(BaseStorage):
         """Keep a foreign row foreign, as `patch` does."""
         if row[2] is not None and json_body.is_flat(changes):
             return (row[0], *json_body.patched(row[1], row[2], changes))
+        if row[2] is None:
+            # SQLite would change the first of two, and Python read the last.
+            json_body.refuse_repeated_names(row[0], row[1])
         if row[2] is None and reads_back(changes):
             record = apply(self.decode(row), changes)
             return (row[0], json_body.encode(record)[0], None)
