@@ -52,7 +52,11 @@ def _insert_new(
     if not all(storage.insert_many(rows)):
         raise DuplicateKey("a value that must be unique, or a key, is taken")
     for row, one in zip(rows, new, strict=True):
-        codecs[type(one)].attach(one, row, storage)
+        codec = codecs[type(one)]
+        codec.set_row(one, row)
+        codec.set_storage(one, storage)
+        if codec.reference_fields:
+            codec.settle(one, storage)
 
 
 def _codec(model: type) -> Any:

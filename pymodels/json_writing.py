@@ -8,7 +8,7 @@ does not make: exact types, 64 bits, finite floats, no NUL.
 from collections.abc import Callable
 from datetime import date
 from itertools import product
-from math import isfinite
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -21,7 +21,7 @@ from pymodels.json_body import to_json
 from pymodels.plan import Row
 from pymodels.predicates import HasKind, terms_of
 from pymodels.references import Reference
-from pymodels.values import LARGEST_INTEGER, SMALLEST_INTEGER
+from pymodels.values import LARGEST_INTEGER
 
 if TYPE_CHECKING:
     from pymodels.loading import ModelCodec
@@ -100,35 +100,67 @@ class JsonWriting:
 
         if not self.is_plain:
             return long_way
-        write, notes, dates = codec.serializer.to_json, self.notes, self.dates
+        write = codec.serializer.to_json
         validate = None if self.is_checked else codec.validator.validate_json
-        fields = tuple(self.types.items())
+        names = tuple(self.types)
+        values_of = itemgetter(*names) if len(names) > 1 else _only(names)
+        noted: dict[tuple[type, ...], str] = {}
+        numbers = [
+            at
+            for at, types in enumerate(self.types.values())
+            if {int, float} & {*types}
+        ]
 
         def dump(key: str, instance: "Model") -> Row:
-            values = instance.__dict__
-            for name, types in fields:
-                value = values.get(name, dump)
-                kind = type(value)
-                if kind not in types or not _is_storable(kind, value):
-                    return long_way(key, instance)
             try:
+                values = values_of(instance.__dict__)
+                kinds = tuple(map(type, values))
+                note = noted.get(kinds)
+                if note is None:
+                    # Each combination of exact types is looked at once.
+                    note = noted[kinds] = self.note_of(kinds)
+                for at in numbers:
+                    # NaN is between nothing.
+                    if not -LARGEST < (values[at] or 0) < LARGEST:
+                        return long_way(key, instance)
                 text = write(instance, by_alias=True, warnings="error").decode()
                 if validate is not None:
                     validate(text)
-            except (PydanticSerializationError, ValidationError, ValueError):
+            except _REFUSED:
                 return long_way(key, instance)
             if "\\u0000" in text:
                 return long_way(key, instance)
-            note = tuple([values[name] is not None for name in dates])
-            return (key, text, notes[note])
+            return (key, text, note)
 
         return dump
 
+    def note_of(self, kinds: tuple[type, ...]) -> str:
+        """Give the note of kinds of an instance whose values are of these types.
 
-def _is_storable(kind: type, value: Any) -> bool:
-    if kind is int:
-        return bool(SMALLEST_INTEGER <= value <= LARGEST_INTEGER)
-    return kind is not float or isfinite(value)
+        Raises `TypeError` if one of them is not of its field's exact type.
+        """
+        pairs = zip(self.types.items(), kinds, strict=True)
+        for (name, types), kind in pairs:
+            if kind not in types:
+                raise TypeError(f"{name} is a {kind.__name__}")
+        found = dict(zip(self.types, kinds, strict=True))
+        return self.notes[tuple([found[name] is date for name in self.dates])]
+
+
+# What is larger is looked at the long way, which tells floats from ints.
+LARGEST = LARGEST_INTEGER
+_REFUSED = (
+    PydanticSerializationError,
+    ValidationError,
+    ValueError,
+    TypeError,
+    KeyError,
+)
+
+
+def _only(names: tuple[str, ...]) -> Callable[[dict[str, Any]], tuple[Any, ...]]:
+    """Give the values of no field or one as `itemgetter` gives those of several."""
+    return lambda values: tuple([values[name] for name in names])
 
 
 def _notes(
