@@ -7,7 +7,6 @@ here, and marks that fit the model, both give the same instance or error.
 
 import json
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
@@ -99,8 +98,7 @@ class JsonLoading:
             return long_way
 
         # What JSON mode refuses, the long way may take, or refuse in its own words.
-        validate = codec.validator.validate_json
-        return self._short_way(storage, validate, self.known, self.fits, long_way)
+        return self._short_way(storage, None, self.known, self.fits, long_way)
 
     def sifter(self, storage: "BaseStorage") -> "Callable[[Row], Model | None] | None":
         """Give the function from a row to an instance, or to None for no member.
@@ -118,18 +116,18 @@ class JsonLoading:
         def otherwise(row: Row) -> "Model | None":
             return load(row) if belongs(row[0], decode(row, codec.shape)) else None
 
-        validate = partial(codec.validator.validate_json, strict=True)
-        return self._short_way(storage, validate, self.telling, self.tells, otherwise)
+        return self._short_way(storage, True, self.telling, self.tells, otherwise)
 
     def _short_way(
         self,
         storage: "BaseStorage",
-        validate: Callable[[str], Any],
+        strict: bool | None,
         known: set[str | None],
         fits: Callable[[Row], bool],
         otherwise: Callable[[Row], Any],
     ) -> Callable[[Row], Any]:
         codec = self.codec
+        validate = codec.validator.validate_json
         set_row, set_storage = codec.set_row, codec.set_storage
         whole, size = set(codec.fields), len(codec.fields)
         # No document has so many fields where extra ones are kept.
@@ -140,7 +138,7 @@ class JsonLoading:
             if row[2] not in known and not fits(row):
                 return otherwise(row)
             try:
-                instance = validate(row[1])
+                instance = validate(row[1], strict=strict)
             except ValidationError:
                 return otherwise(row)
             set_row(instance, row)
