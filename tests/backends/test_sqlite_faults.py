@@ -1219,3 +1219,9 @@ def interrupted_when(is_moment, number, work):
     finally:
         sys.setprofile(None)
     return False
+
+
+def test_an_old_sqlite_is_refused_by_name(path, monkeypatch):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 31, 1))
+    with pytest.raises(StorageError, match=r"SQLite .*3\.38 or newer"):
+        Storage(path)

@@ -17,6 +17,7 @@ from pymodels.backends.sqlite.faults import translated, translation
 from pymodels.backends.sqlite.writer_lock import WriterLock
 from pymodels.errors import InvalidRecord, StorageClosed, StorageError
 
+OLDEST = (3, 38)
 MOST_IDLE = 8
 PAUSE = 0.01
 SYNCHRONOUS = ("off", "normal", "full", "extra")
@@ -98,6 +99,11 @@ class File:
         # Weakly, for an interrupt may keep an iteration from giving back.
         self._iterating = WeakValueDictionary[int, Reader]()
         self._closed = False
+        if sqlite3.sqlite_version_info < OLDEST:
+            raise StorageError(
+                f"{path}: this Python has SQLite {sqlite3.sqlite_version}; it needs to be "
+                f"{'.'.join(map(str, OLDEST))} or newer"
+            )
         self.find_broken = ""
         """A SELECT of the key of a row that is no JSON; set by the storage."""
         with translated(path):
