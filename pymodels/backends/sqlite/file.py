@@ -101,8 +101,8 @@ class File:
         self._closed = False
         if sqlite3.sqlite_version_info < OLDEST:
             raise StorageError(
-                f"{path}: this Python has SQLite {sqlite3.sqlite_version}; it needs to be "
-                f"{'.'.join(map(str, OLDEST))} or newer"
+                f"{path}: this Python has SQLite {sqlite3.sqlite_version}; it needs to "
+                f"be {'.'.join(map(str, OLDEST))} or newer"
             )
         self.find_broken = ""
         """A SELECT of the key of a row that is no JSON; set by the storage."""
