@@ -33,6 +33,7 @@ M = TypeVar("M", bound="Model")
 
 RESIDUALS = ("allow", "warn", "forbid")
 BATCH = 2_000
+BATCH_INSIDE = 200
 
 
 class BaseStorage(StorageHooks):
@@ -181,17 +182,23 @@ class BaseStorage(StorageHooks):
         """Save many instances, new ones in batches; give their keys in order.
 
         Each batch of 2,000 is written whole or not at all, where the backend has
-        transactions; within `transaction()`, all of them are. A failure after
-        some batches is a `WriteInterrupted` that says how many were done.
+        transactions; within `transaction()`, all of them are. Outside of one, a
+        failure after some batches is a `WriteInterrupted` that says how many were
+        done.
         """
         self.check_open()
         keys: list[str] = []
         source = iter(instances)
-        while batch := list(islice(source, BATCH)):
+        # Where no batch waits for the disk, few at a time stay in the cache.
+        size = BATCH_INSIDE if self.transaction_depth else BATCH
+        while batch := list(islice(source, size)):
             try:
                 keys += save_batch(self, batch)
             except Exception as error:
                 if not keys:
+                    raise
+                if self.transaction_depth:
+                    error.add_note(f"{len(keys)} instances stay in the transaction")
                     raise
                 raise WriteInterrupted(
                     f"{len(keys)} instances were saved, then: {error}", len(keys)
