@@ -30,6 +30,17 @@ from pymodels.values import (
     sort_key,
 )
 
+AS_TEXT = (
+    PurePath,
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+)
+"""Classes whose instances, those of subclasses too, are stored as their text."""
+
 DECIMAL_DIGITS = 34
 # IEEE 754 decimal128: what every database that has decimals at all can hold.
 DECIMAL_EXPONENTS = (-6176, 6144)
@@ -201,18 +212,7 @@ _CONVERSIONS: dict[type, _Conversion] = {
 # Looked through in this order: an IntEnum is an Enum before it is an int.
 _BASES: tuple[tuple[type | tuple[type, ...], _Conversion], ...] = (
     (Enum, _enumerated),
-    (PurePath, _as_text),
-    (
-        (
-            IPv4Address,
-            IPv4Interface,
-            IPv4Network,
-            IPv6Address,
-            IPv6Interface,
-            IPv6Network,
-        ),
-        _as_text,
-    ),
+    (AS_TEXT, _as_text),
     (datetime, _moment),
     (date, lambda value, where, depth: date(value.year, value.month, value.day)),
     (timedelta, _duration),

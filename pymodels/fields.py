@@ -6,17 +6,9 @@ the class is made, unless a serializer turns it into one of these.
 
 from collections.abc import Callable, Iterable
 from enum import Enum
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-)
-from pathlib import PurePath
 from typing import Any
 
+from pymodels.canonical import AS_TEXT
 from pymodels.core_schema import Schema, definitions_of
 from pymodels.errors import DefinitionError
 from pymodels.shapes import ANYTHING, Member, Shape
@@ -43,15 +35,6 @@ _SIMPLE: dict[str, Shape] = {
     "multi-host-url": Shape(frozenset({Kind.STRING}), "URL"),
     "json": Shape(frozenset({Kind.STRING}), "Json"),
 }
-_AS_TEXT = (
-    PurePath,
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-)
 _LISTS = {"list", "tuple", "set", "frozenset"}
 _MAPS = {"dict", "ordered-dict"}
 _INNER = {
@@ -140,7 +123,7 @@ class _Reader:
     def serialized(self, schema: Schema, where: str) -> Shape | None:
         """Give the shape that a serializer of the user's makes, if there is one."""
         if schema["type"] == "lax-or-strict":
-            if _instance_class(schema["strict_schema"], _AS_TEXT):
+            if _instance_class(schema["strict_schema"], AS_TEXT):
                 return _SIMPLE["str"]
             raise self.refusal(where)
         written = schema.get("serialization")

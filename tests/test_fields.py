@@ -165,8 +165,8 @@ TYPES = [
     (Literal["a", 1, None], 1, 1),
     (Literal[Suit.SPADES, Suit.HEARTS], Suit.SPADES, "s"),
     (None, None, None),
-    (Optional[int], None, None),  # noqa: UP045
-    (Union[int, str], "5", "5"),  # noqa: UP007
+    (Optional[int], None, None),  # noqa: UP045  # users write it
+    (Union[int, str], "5", "5"),  # noqa: UP007  # users write it
     (int | str, 5, 5),
     (str | date, "2020-01-02", "2020-01-02"),
     (str | date, date(2020, 1, 2), date(2020, 1, 2)),

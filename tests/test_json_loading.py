@@ -281,8 +281,8 @@ class Paths(Model):
 
 
 class Inherited(Plain):
-    b: date | None = None  # type: ignore[assignment]
-    c: Annotated[Decimal, Field(max_digits=4)] = Decimal(1)  # type: ignore[assignment]
+    b: date | None = None
+    c: Annotated[Decimal, Field(max_digits=4)] = Decimal(1)
 
 
 MODELS = [

@@ -856,7 +856,7 @@ def test_no_operator_is_smuggled_in_through_a_value(storage):
     assert query.where(value__in=[{"$gt": ""}]).count() == 1
     assert query.where(value="' OR 1=1 --").count() == 0
     assert query.where(F["value'] OR 1=1 --"] == "x").count() == 0
-    assert query.where(F['"]'] == None).count() == 2  # noqa: E711
+    assert query.where(F['"]'] == None).count() == 2  # noqa: E711  # this is what is asked
 
 
 def test_between_ends_are_included_and_reversed_ends_match_nothing(people):

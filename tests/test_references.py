@@ -89,8 +89,8 @@ class Calls:
                 self.fetches.append(asked)
             return fetch(asked)
 
-        storage.fetch_members = members  # type: ignore[method-assign]
-        storage.fetch = fetched  # type: ignore[method-assign]
+        storage.fetch_members = members
+        storage.fetch = fetched
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ class Writes:
             self.changes.append(changes)
             return patch(key, changes)
 
-        storage.patch = noted  # type: ignore[method-assign]
+        storage.patch = noted
 
     def paths(self) -> list[tuple[str, ...]]:
         (changes,) = self.changes
@@ -154,7 +154,7 @@ def test_saving_needs_a_storage():
     with pytest.raises(ValueError, match="storage"):
         Person(name="x").save()
     with pytest.raises(TypeError, match="storage"):
-        Person(name="x").save("memory://")  # type: ignore[arg-type]
+        Person(name="x").save("memory://")
 
 
 def test_a_saved_instance_knows_its_key_and_storage(storage):

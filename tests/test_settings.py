@@ -209,7 +209,7 @@ def test_a_missing_setting_is_named(monkeypatch):
             return {}
 
     module = types.ModuleType("a_backend_of_ones_own")
-    module.Storage = Storage  # type: ignore[attr-defined]
+    module.Storage = Storage
     monkeypatch.setitem(sys.modules, "a_backend_of_ones_own", module)
     settings = {"backend": "a_backend_of_ones_own"}
     with pytest.raises(SettingsError, match="host"):

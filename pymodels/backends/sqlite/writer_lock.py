@@ -15,7 +15,7 @@ class WriterLock:
         # No method of ours: an interrupt at its start would leave the lock taken.
         self.release = self._lock.release
         # What `threading.Condition` asks of a lock.
-        self._is_mine = self._lock._is_owned  # type: ignore[attr-defined]
+        self._is_mine = self._lock._is_owned  # type: ignore[attr-defined]  # untold by the stubs
 
     def acquire(self) -> None:
         """Take it, or raise `StorageBusy`."""
