@@ -8,7 +8,7 @@ FUZZ ?= 100000
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix unit backend fuzz bench docs python-venv
+.PHONY: help demo test check fix unit backend fuzz bench docs python-venv system install-system
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 16
@@ -16,7 +16,7 @@ help: ## this list
 demo: $(READY) ## the main job on real data, from nothing
 	$(BIN)/python -m examples.demo
 
-test: check ## all that must pass: check, then the tests on every backend
+test: check system ## all that must pass: check, then the tests on every backend
 	PYMODELS_REQUIRE=memory,sqlite $(PYTEST)
 
 check: $(READY) ## formatter (check only), linter, strict types
@@ -52,6 +52,17 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear .venv
 	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install -qq -e '.[dev,demo]'
 	@touch $@
+
+# What no Python package brings: Tokyo Cabinet, and what mongod is linked with.
+SYSTEM := libtokyocabinet9 tokyocabinet-bin libcurl4 libssl3
+
+system:
+	@dpkg -s $(SYSTEM) >/dev/null 2>&1 || $(MAKE) --no-print-directory install-system
+
+install-system:
+	@echo "Installing $(SYSTEM)"
+	$(SUDO) apt-get update -qq
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y $(SYSTEM) >/dev/null
 
 python-venv:
 	@echo "This Python makes no virtual environments: installing python3-venv"
