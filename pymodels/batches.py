@@ -55,6 +55,7 @@ def _insert_new(
         codec = codecs[type(one)]
         codec.set_row(one, row)
         codec.set_storage(one, storage)
+        codec.round(one, storage)
         if codec.reference_fields:
             codec.settle(one, storage)
 

@@ -35,6 +35,7 @@ _SIMPLE: dict[str, Shape] = {
     "multi-host-url": Shape(frozenset({Kind.STRING}), "URL"),
     "json": Shape(frozenset({Kind.STRING}), "Json"),
 }
+_NAIVE = Shape(frozenset({Kind.DATETIME}), "datetime", reads_text=("naive",))
 _LISTS = {"list", "tuple", "set", "frozenset"}
 _MAPS = {"dict", "ordered-dict"}
 _INNER = {
@@ -79,6 +80,8 @@ class _Reader:
         written = self.serialized(schema, where)
         if written is not None:
             return written
+        if kind == "datetime" and schema.get("tz_constraint") == "naive":
+            return _NAIVE
         if kind in _SIMPLE:
             return _SIMPLE[kind]
         if kind in _INNER:

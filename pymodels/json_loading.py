@@ -46,6 +46,7 @@ _WITHIN = {
 _MARKED_AS = {
     "date": ("date",),
     "datetime": ("datetime", "naive"),
+    "naive": ("datetime", "naive"),
     "decimal": ("decimal",),
 }
 MOST_KNOWN = 256

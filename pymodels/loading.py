@@ -28,6 +28,7 @@ from pymodels.errors import (
 from pymodels.evaluate import matcher
 from pymodels.fields import shape_of_model
 from pymodels.indexes import BoundIndex, Index
+from pymodels.instance_rounding import holds_datetimes, round_instance
 from pymodels.json_loading import JsonLoading
 from pymodels.json_writing import JsonWriting
 from pymodels.membership import equality_conditions, membership, merged_options
@@ -152,6 +153,16 @@ class ModelCodec:
     def settle(self, instance: "Model", storage: "BaseStorage") -> None:
         """Tell the references in an instance where they stand."""
         references.settle(instance, self.reference_fields, storage)
+
+    @cached_property
+    def holds_datetimes(self) -> bool:
+        """Whether an instance can hold a datetime."""
+        return holds_datetimes(self.shape)
+
+    def round(self, instance: "Model", storage: "BaseStorage") -> None:
+        """Cut an instance's datetimes to what its storage keeps of them."""
+        if storage.keeps_milliseconds and self.holds_datetimes:
+            round_instance(instance)
 
     def validate(self, record: Record, key: str) -> "Model":
         """Validate a record into an instance, or raise `InvalidRecord`."""

@@ -33,6 +33,7 @@ from pymodels.plan import (
     make_plan,
     object_to_residual,
 )
+from pymodels.rounding import asked_in_milliseconds
 from pymodels.slices import sliced
 from pymodels.values import KEY, Kind, Path, Record, kind_of, read, sort_key
 
@@ -86,7 +87,12 @@ class BaseQuery(QueryHooks[M]):
                 )
         shape = self.model.__pymodels_codec__.shape
         bound = [bind(condition, shape) for condition in conditions]
-        return p.every(*bound, parse_lookups(shape, lookups))
+        return self._as_kept(p.every(*bound, parse_lookups(shape, lookups)))
+
+    def _as_kept(self, predicate: p.Predicate) -> p.Predicate:
+        if not self.storage.keeps_milliseconds:
+            return predicate
+        return asked_in_milliseconds(predicate)
 
     def _narrowed(self, condition: p.Predicate) -> Self:
         self._refuse_slice("a condition")
@@ -171,7 +177,8 @@ class BaseQuery(QueryHooks[M]):
     @property
     def spec(self) -> Spec:
         """All that the query asks, membership included."""
-        predicate = p.every(self._asked, self.model.__pymodels_codec__.membership)
+        membership = self._as_kept(self.model.__pymodels_codec__.membership)
+        predicate = p.every(self._asked, membership)
         return Spec(predicate, self._order, self._start, self._stop)
 
     def plan(self) -> Plan:

@@ -36,6 +36,7 @@ def find_changes(instance: "Model", row: Row, storage: "BaseStorage") -> Changes
     """Find the paths in which an instance differs from its stored form."""
     codec = type(instance).__pymodels_codec__
     codec.adopt_references(instance)
+    codec.round(instance, storage)
     try:
         old = storage.loader_of(type(instance))(row)
     except InvalidRecord:

@@ -44,6 +44,8 @@ class BaseStorage(StorageHooks):
     """
 
     query_class: ClassVar[type["BaseQuery[Any]"]]
+    keeps_milliseconds: ClassVar[bool] = False
+    """Whether a datetime is kept to the millisecond only (law 2)."""
 
     def __init__(
         self, *, residual: Literal["allow", "warn", "forbid"] = "allow"
@@ -220,6 +222,7 @@ class BaseStorage(StorageHooks):
                     "save(..., replace=True) overwrites it"
                 )
         codec.attach(instance, row, self)
+        codec.round(instance, self)
         return chosen
 
     def create_record(self, record: Record, key: str) -> None:

@@ -17,13 +17,13 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A name with a dot at its end stands for a folder and every module in it.
 MEANING = "canonical errors predicates shapes values"
 UNDERSTANDING = """
-    binding changes evaluate expressions indexes lookups plan search slices
+    binding changes evaluate expressions indexes lookups plan rounding search slices
 """
 CONTRACT = "batches hooks keys query settings storage"
 DRIVERS = "json_body tokyo."
 MODEL = """
-    core_schema definition fields json_loading json_writing loading membership
-    model references saving updates
+    core_schema definition fields instance_rounding json_loading json_writing loading
+    membership model references saving updates
 """
 BACKENDS = "backends."
 REGISTRY = "registry"
