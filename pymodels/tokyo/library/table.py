@@ -1,0 +1,282 @@
+"""Tables: records of named columns, searched by conditions."""
+
+import ctypes
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from pymodels.tokyo.faults import INVALID, KEPT, NO_RECORD, TokyoError
+from pymodels.tokyo.library.database import Database, OpenMode, Tuning
+from pymodels.tokyo.library.functions import LONGEST, as_text, size_of
+from pymodels.tokyo.packing import pack_map, unpack, unpack_map
+from pymodels.tokyo.search import (
+    INDEX_KEEP,
+    Condition,
+    IndexType,
+    Joining,
+    Operator,
+    Search,
+)
+
+SUFFIXES = {
+    "lex": IndexType.LEXICAL,
+    "dec": IndexType.DECIMAL,
+    "tok": IndexType.TOKEN,
+    "qgr": IndexType.QGRAM,
+}
+_SORTED = {IndexType.LEXICAL, IndexType.DECIMAL}
+
+
+class Table(Database):
+    """A handle on a .tct file.
+
+    What would end the process is refused with `TokyoError`: an empty key, an
+    empty value in a column with a lexical or decimal index, and such an index
+    over a column that holds an empty value.
+    """
+
+    prefix = "tctdb"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.indexes: dict[bytes, IndexType] = {}
+        self._sorted: frozenset[bytes] = frozenset()
+
+    def open(
+        self,
+        path: str | bytes | os.PathLike[str],
+        mode: OpenMode = OpenMode.READER,
+        tuning: Tuning | None = None,
+    ) -> None:
+        """Open a file, with the indexes that lie beside it."""
+        super().open(path, mode, tuning)
+        self._note_indexes()
+
+    def _note_indexes(self) -> None:
+        whole = Path(os.fsdecode(self.path))
+        start = f"{whole.name}.idx."
+        self.indexes = {}
+        for name in os.listdir(whole.parent):
+            column, _, suffix = name.removeprefix(start).rpartition(".")
+            if name.startswith(start) and suffix in SUFFIXES:
+                self.indexes[unquote_to_bytes(column)] = SUFFIXES[suffix]
+        self._sorted = frozenset(c for c, t in self.indexes.items() if t in _SORTED)
+
+    # Records.
+
+    def _check_key(self, key: bytes) -> None:
+        if not key:
+            raise TokyoError(INVALID, "a key must not be empty")
+
+    def _map(self, key: bytes, packed: bytes) -> int:
+        """Make a map of the library's, of columns that are safe to write."""
+        self._check_key(key)
+        size = size_of(packed)
+        # An empty value is a length of zero; looked for only if there is one.
+        if self._sorted and 0 in packed:
+            for name, value in unpack_map(packed).items():
+                if not value and name in self._sorted:
+                    raise TokyoError(
+                        INVALID,
+                        f"an empty value in the indexed column {name!r} of {key!r}",
+                    )
+        return int(self._calls.tcmapload(packed, size))
+
+    def put(self, key: bytes, columns: Mapping[bytes, bytes]) -> None:
+        """Create or overwrite a record."""
+        self.put_packed(key, pack_map(columns))
+
+    def put_packed(self, key: bytes, packed: bytes) -> None:
+        """Create or overwrite a record of packed columns: `packing.pack_map`."""
+        columns = self._map(key, packed)
+        try:
+            self._check(self._calls.put(self._db, key, size_of(key), columns))
+        finally:
+            self._calls.tcmapdel(columns)
+
+    def put_keep(self, key: bytes, columns: Mapping[bytes, bytes]) -> bool:
+        """Create a record; say False, and change nothing, if the key exists."""
+        return self.put_keep_packed(key, pack_map(columns))
+
+    def put_keep_packed(self, key: bytes, packed: bytes) -> bool:
+        """Create a record of packed columns, unless the key exists."""
+        columns = self._map(key, packed)
+        try:
+            done = self._calls.putkeep(self._db, key, size_of(key), columns)
+            return self._check_but(done, KEPT)
+        finally:
+            self._calls.tcmapdel(columns)
+
+    def put_cat(self, key: bytes, columns: Mapping[bytes, bytes]) -> None:
+        """Add the columns that a record lacks; those that are there stay."""
+        found = self._map(key, pack_map(columns))
+        try:
+            self._check(self._calls.putcat(self._db, key, size_of(key), found))
+        finally:
+            self._calls.tcmapdel(found)
+
+    def get(self, key: bytes) -> dict[bytes, bytes] | None:
+        """Give the columns of a record, in their order; None without one."""
+        packed = self.get_packed(key)
+        return None if packed is None else unpack_map(packed)
+
+    def get_packed(self, key: bytes) -> bytes | None:
+        """Give the same as one byte string: see `packing.unpack_map`."""
+        found = self._calls.get(self._db, key, size_of(key))
+        if found is None:
+            self._check_but(False, NO_RECORD)
+            return None
+        return self._dumped(found, self._calls.tcmapdump, self._calls.tcmapdel)
+
+    def generate_id(self) -> int:
+        """Give a new number; it starts over after `vanish`."""
+        found: int = self._calls.genuid(self._db)
+        self._check(found >= 0)
+        return found
+
+    # One iterator a handle.
+
+    def iter_init(self) -> None:
+        """Put the iterator before the first record."""
+        self._check(self._calls.iterinit(self._db))
+
+    def iter_from(self, key: bytes) -> bool:
+        """Put the iterator before a record; say False if there is none."""
+        done = self._calls.iterinit2(self._db, key, size_of(key))
+        return self._check_but(done, NO_RECORD)
+
+    def iter_next(self) -> bytes | None:
+        """Give the next key; None at the end."""
+        size = ctypes.c_int()
+        found = self._calls.iternext(self._db, ctypes.byref(size))
+        return None if found is None else self._taken(found, size)
+
+    def iter_next_packed(self) -> bytes | None:
+        """Give the next record; its key stands first, under the empty name."""
+        found = self._calls.iternext3(self._db)
+        if found is None:
+            return None
+        return self._dumped(found, self._calls.tcmapdump, self._calls.tcmapdel)
+
+    # Searching.
+
+    def search(self, search: Search) -> list[bytes]:
+        """Give the keys of the records that a search finds."""
+        return list(unpack(self.search_packed(search)))
+
+    def search_packed(self, search: Search) -> bytes:
+        """Give the same as one byte string: see `packing.unpack`."""
+        with _Query(self, search) as query:
+            return self._list(self._calls.qrysearch(query))
+
+    def search_with_hint(self, search: Search) -> tuple[list[bytes], str]:
+        """Give the keys, and how the library has found them."""
+        with _Query(self, search) as query:
+            keys = list(unpack(self._list(self._calls.qrysearch(query))))
+            return keys, self._hint(query)
+
+    def search_count(self, search: Search) -> int:
+        """Count the records that a search finds."""
+        with _Query(self, search) as query:
+            found = self._calls.qrysearch(query)
+            try:
+                return int(self._calls.tclistnum(found))
+            finally:
+                self._calls.tclistdel(found)
+
+    def search_out(self, search: Search) -> int:
+        """Remove the records that a search finds; say how many."""
+        with _Query(self, search) as query:
+            before = self.count
+            self._check(self._calls.qrysearchout(query))
+            return before - self.count
+
+    def meta_search(
+        self, searches: Sequence[Search], joining: Joining = Joining.UNION
+    ) -> tuple[list[bytes], str]:
+        """Join the results of several searches; give keys and hint.
+
+        They come in the order of the first, cut by its ``max``; ``skip`` is not
+        done.
+        """
+        made: list[_Query] = []
+        try:
+            made = [_Query(self, one) for one in searches]
+            if not made:
+                return [], ""
+            pointers = (ctypes.c_void_p * len(made))(*(one.pointer for one in made))
+            found = self._calls.metasearch(pointers, len(made), int(joining))
+            return list(unpack(self._list(found))), self._hint(made[0].pointer)
+        finally:
+            for one in made:
+                one.__exit__()
+
+    def _hint(self, query: int) -> str:
+        found: bytes = self._calls.qryhint(query) or b""
+        return found.decode(errors="replace")
+
+    # Indexes.
+
+    def set_index(self, column: bytes, index: int) -> bool:
+        """Make, rebuild, improve or drop an index: see `IndexType`.
+
+        Says False where `INDEX_KEEP` found one, and where there was none to drop.
+        """
+        kind = index & ~INDEX_KEEP
+        if kind in _SORTED and column:
+            self._refuse_empty(column)
+        done = self._calls.setindex(self._db, as_text(column), index)
+        harmless = {IndexType.VOID: INVALID, IndexType.OPT: INVALID}.get(
+            IndexType(kind), KEPT
+        )
+        self._check_but(done, harmless)
+        self._note_indexes()
+        return bool(done)
+
+    def _refuse_empty(self, column: bytes) -> None:
+        empty = Condition(column, Operator.STREQ, b"", no_index=True)
+        found = self.search(Search((empty,), max=1))
+        if found:
+            raise TokyoError(
+                INVALID,
+                f"the column {column!r} of the record {found[0]!r} holds an empty "
+                "value, which no lexical or decimal index can hold",
+            )
+
+    def vanish(self) -> None:
+        """Remove all records; the indexes stay, empty."""
+        super().vanish()
+        self._note_indexes()
+
+
+class _Query:
+    """A query of the library's, freed at the end of a with."""
+
+    __slots__ = ("_calls", "pointer")
+
+    def __init__(self, table: Table, search: Search) -> None:
+        self._calls = table._calls
+        for condition in search.conditions:
+            as_text(condition.column)
+            as_text(condition.operand)
+        if search.order is not None:
+            as_text(search.order.column)
+        self.pointer: int = self._calls.qrynew(table._db)
+        self._fill(search)
+
+    def _fill(self, search: Search) -> None:
+        for one in search.conditions:
+            self._calls.qryaddcond(self.pointer, one.column, one.number, one.operand)
+        order = search.order
+        if order is not None:
+            self._calls.qrysetorder(self.pointer, order.column, int(order.direction))
+        if search.max >= 0 or search.skip > 0:
+            most = min(search.max, LONGEST)
+            self._calls.qrysetlimit(self.pointer, most, min(search.skip, LONGEST))
+
+    def __enter__(self) -> int:
+        return self.pointer
+
+    def __exit__(self, *exception: object) -> None:
+        self._calls.qrydel(self.pointer)
