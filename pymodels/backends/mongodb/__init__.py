@@ -1,0 +1,6 @@
+"""Records as natural documents of a MongoDB collection."""
+
+from pymodels.backends.mongodb.query import Query
+from pymodels.backends.mongodb.storage import Storage
+
+__all__ = ["Query", "Storage"]
