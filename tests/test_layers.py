@@ -22,12 +22,12 @@ UNDERSTANDING = """
 CONTRACT = "batches hooks keys query settings storage"
 DRIVERS = "json_body tokyo."
 MODEL = """
-    core_schema definition fields instance_rounding json_loading json_writing loading
+    core_schema definition direct_loading fields instance_rounding json_loading json_writing loading
     membership model references saving updates
 """
 BACKENDS = "backends."
 REGISTRY = "registry"
-FACE = "__init__ testing."
+FACE = "__init__ __main__ command testing."
 
 LAYERS = [
     set(names.split())

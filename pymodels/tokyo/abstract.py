@@ -49,6 +49,8 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "tcadbrnum": (c_uint64, (c_void_p,)),
     "tcadbsize": (c_uint64, (c_void_p,)),
     "tcadbmisc": (c_void_p, (c_void_p, c_char_p, c_void_p)),
+    "tctdbstrtoindextype": (c_int, (c_char_p,)),
+    "tctdbqrystrtocondop": (c_int, (c_char_p,)),
     "tclistload": (c_void_p, (c_char_p, c_int)),
     "tclistdump": (c_void_p, (c_void_p, POINTER(c_int))),
     "tclistdel": (None, (c_void_p,)),
@@ -221,6 +223,16 @@ class AbstractDatabase:
         """Give the size of the file."""
         number: int = self._library.tcadbsize(self._handle)
         return number
+
+    def index_type(self, text: bytes) -> int:
+        """Read an index type as it is sent: a number or a name; -1 for neither."""
+        found: int = self._library.tctdbstrtoindextype(text)
+        return found
+
+    def operator(self, text: bytes) -> int:
+        """Read an operator of a condition as it is sent; -1 if it is not known."""
+        found: int = self._library.tctdbqrystrtocondop(text)
+        return found
 
     def misc(self, name: bytes, strings: Sequence[bytes]) -> list[bytes] | None:
         """Call a function by its name; None if it failed or is not known."""

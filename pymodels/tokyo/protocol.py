@@ -12,6 +12,8 @@ from enum import Enum
 from typing import NamedTuple
 
 MAGIC = 0xC8
+VERSION = "1.1.41"
+"""Of the original whose protocol this is."""
 GOOD, FAILED = 0, 1
 NO_UPDATE_LOG = 1
 LARGEST_FRAME = 256 * 2**20
@@ -206,7 +208,7 @@ class Incoming:
         self._largest = largest
         self._buffer, self._at = b"", 0
         self._chunks: list[bytes] = []
-        self._arrived = self._missing = 0
+        self._arrived = self._missing = self._held = 0
         self._reading: Generator[None, None, Request | Answer] | None = None
 
     def feed(self, data: bytes) -> None:
@@ -215,6 +217,7 @@ class Incoming:
             return
         self._chunks.append(data)
         self._arrived += len(data)
+        self._held += len(data)
 
     @property
     def is_empty(self) -> bool:
@@ -225,7 +228,7 @@ class Incoming:
     @property
     def held(self) -> int:
         """How many bytes came in and are in no finished frame."""
-        return self._arrived + len(self._buffer) - self._at
+        return self._held
 
     def request(self) -> Request | None:
         """Give the next request, or None if it is not there as a whole."""
@@ -252,6 +255,7 @@ class Incoming:
             next(self._reading)
         except StopIteration as done:
             self._reading = None
+            self._held = self._arrived + len(self._buffer) - self._at
             found: Request | Answer = done.value
             return found
         return None

@@ -1,0 +1,72 @@
+"""What would abort the process that has a Tokyo Cabinet file open, told before.
+
+The library checks some things by assertions, which are compiled in on some systems
+and cannot be caught: an empty key, and an empty value in a column that has a lexical
+or a decimal index. A regular expression may ask for more memory than there is.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import unquote_to_bytes
+
+from pymodels.tokyo.search import IndexType
+
+ORDERED = {".lex": IndexType.LEXICAL, ".dec": IndexType.DECIMAL}
+KINDS = {**ORDERED, ".tok": IndexType.TOKEN, ".qgr": IndexType.QGRAM}
+MOST_REPEATED = 1_000
+LONGEST_PATTERN = 4_096
+MOST_BUCKETS = 2**28
+SMALL = 100
+
+
+def indexes_of(path: Path) -> dict[bytes, IndexType]:
+    """Give the columns of a table that have an index, and which.
+
+    Index files lie beside the table, with the column's name in theirs.
+    """
+    start = f"{path.name}.idx."
+    return {
+        unquote_to_bytes(one.name[len(start) : -len(one.suffix)]): KINDS[one.suffix]
+        for one in path.parent.iterdir()
+        if one.name.startswith(start) and one.suffix in KINDS
+    }
+
+
+def has_empty(columns: Iterable[bytes], indexed: frozenset[bytes]) -> bool:
+    """Say whether names and values, by turns, have an empty one where none may be."""
+    if not indexed:
+        return False
+    parts = iter(columns)
+    pairs = zip(parts, parts, strict=False)  # a name left over has no value
+    return any(not value and name in indexed for name, value in pairs)
+
+
+def has_empty_joined(value: bytes, indexed: frozenset[bytes]) -> bool:
+    """Say the same of names and values joined with NUL."""
+    if not indexed or not (b"\0\0" in value or value.endswith(b"\0")):
+        return False
+    return has_empty(value.split(b"\0"), indexed)
+
+
+def is_too_greedy(pattern: bytes) -> bool:
+    """Say whether a regular expression repeats so much that memory would run out."""
+    if len(pattern) > LONGEST_PATTERN:
+        return True
+    total = 1
+    for repeated in re.findall(rb"\{([\d,\s]*)", pattern):
+        numbers = [int(digits[-9:]) for digits in re.findall(rb"\d+", repeated)]
+        total *= max(numbers, default=1) or 1
+    return total > MOST_REPEATED
+
+
+def is_tuning(text: bytes, records: int) -> bool:
+    """Say whether the tuning of a file is one that no disk is filled by."""
+    for part in text.split(b"#"):
+        name, _, value = part.partition(b"=")
+        if name.strip().lower() != b"bnum":
+            continue
+        digits = re.match(rb"\s*\+?(\d+)\s*$", value)
+        if digits is None or int(digits[1][-12:]) > MOST_BUCKETS + 4 * records:
+            return False
+    return True
