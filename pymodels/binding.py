@@ -295,6 +295,8 @@ def parse_path(shape: Shape, name: str | Expression) -> tuple[Path, Path, Shape 
     """Turn a name of `values` or `update` into path, stored path and shape."""
     if isinstance(name, Expression):
         path = path_of(name)
+    elif not isinstance(name, str):
+        raise TypeError(f"a field is named by a string, not by {type(name).__name__}")
     else:
         path, lookup = split_lookup(shape, name)
         if lookup != "equals" or name.endswith(("__equals", "__is")):

@@ -48,14 +48,14 @@ DEEPEST = 100
 SPELLED_BITS = 256
 
 
-def canonical(value: Any, where: str = "value") -> Any:
+def canonical(value: Any, where: str = "value", depth: int = 0) -> Any:
     """Turn a Python value into the record's value that stands for it.
 
     A new value of the kinds in `Kind`, nested ones included, that shares no list
     or map with the one given. Raises `EncodeError` for anything else; `where`
-    names the place in its message.
+    names the place in its message, and `depth` is how many maps lie above it.
     """
-    return _canonical(value, where, 0)
+    return _canonical(value, where, depth)
 
 
 def _canonical(value: Any, where: str, depth: int) -> Any:

@@ -11,14 +11,14 @@ from decimal import Decimal
 from typing import Any
 
 from pymodels import predicates as p
-from pymodels.canonical import canonical
+from pymodels.canonical import DEEPEST, canonical
 from pymodels.errors import EncodeError, QueryError, UnknownLookup
 from pymodels.evaluate import compiled, words_of
 from pymodels.search import parse_search
 from pymodels.values import LARGEST_INTEGER, SMALLEST_INTEGER, Kind, Path, kind_of
 
 
-def operand(value: Any, where: str) -> Any:
+def operand(value: Any, where: str, depth: int = 0) -> Any:
     """Turn what a user asks for into a record's value.
 
     Numbers too large to be stored may still be asked about: they come out as
@@ -34,7 +34,11 @@ def operand(value: Any, where: str) -> Any:
     if type(value) is Decimal and value.is_finite():
         return value
     if isinstance(value, list | tuple):
-        return [operand(part, f"{where}[{at}]") for at, part in enumerate(value)]
+        if depth > DEEPEST:
+            raise QueryError(f"{where}: more than {DEEPEST} levels of lists")
+        return [
+            operand(part, f"{where}[{at}]", depth + 1) for at, part in enumerate(value)
+        ]
     try:
         return canonical(value, where)
     except EncodeError as error:

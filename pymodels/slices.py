@@ -1,5 +1,6 @@
 """Slices of slices, without steps and without counting from the end."""
 
+import sys
 from operator import index
 
 from pymodels.errors import QueryError
@@ -27,14 +28,15 @@ def _checked(number: object) -> int:
         raise QueryError(
             f"a query counts from its beginning, not {found}; reverse the order instead"
         )
-    return found
+    # No storage holds so many records, and no database takes larger numbers.
+    return min(found, sys.maxsize)
 
 
 def _within(
     start: int, stop: int | None, first: int, last: int | None
 ) -> tuple[int, int | None]:
-    new_start = start + first
-    new_stop = None if last is None else start + last
+    new_start = min(start + first, sys.maxsize)
+    new_stop = None if last is None else min(start + last, sys.maxsize)
     if stop is not None:
         new_start = min(new_start, stop)
         new_stop = stop if new_stop is None else min(new_stop, stop)

@@ -87,7 +87,7 @@ def encode_field(
     where = f"{codec.model.__name__}.{spelled(path)}"
     found = _field_node(codec, path)
     if found is None:
-        return canonical(value, where)
+        return canonical(value, where, len(path))
     node, definitions, config = found
     whole = _closed(node, definitions)
     # The title is what pydantic's error begins with.
@@ -103,7 +103,7 @@ def encode_field(
         )
     except (ValueError, TypeError, AttributeError) as error:
         raise EncodeError(f"{where}: {error}") from error
-    return canonical(dumped, where)
+    return canonical(dumped, where, len(path))
 
 
 def field_validator(codec: "ModelCodec", path: Path) -> SchemaValidator:

@@ -14,6 +14,7 @@ from storages import EMBEDDED, opened
 import pymodels
 from pymodels import (
     BaseStorage,
+    EncodeError,
     F,
     InvalidRecord,
     Model,
@@ -164,6 +165,13 @@ def test_descending_is_exactly_the_reverse(people):
 def test_a_wrong_order_is_an_error(people, wrong):
     with pytest.raises(QueryError):
         people.order_by(*wrong)
+
+
+def test_a_slice_may_name_more_records_than_there_can_be(people):
+    query = people.order_by("name")
+    assert names(query[: 2**70]) == "abcdef"
+    assert names(query[2**63 :]) == names(query[1:][2**63 - 1 :]) == ""
+    assert query[2**63 :].count() == 0
 
 
 def test_slices_compose(people):
@@ -417,6 +425,8 @@ def test_values_are_distinct_without_none_in_order(storage, people):
         people.values("agee")
     with pytest.raises(QueryError):
         people.values("age__gt")
+    with pytest.raises(TypeError, match="a field is named by a string"):
+        people.values({"$gt": ""})
 
 
 def test_values_of_mixed_kinds_are_in_the_laws_order(storage):
@@ -630,6 +640,29 @@ def test_update_takes_nested_paths(storage, people):
     assert people.update(scores__math=3, address=None) == 6
     assert storage["k5"]["scores"] == {"math": 3}
     assert storage["k5"]["address"] is None
+
+
+def test_no_update_nests_deeper_than_a_save(storage):
+    class Anything(Model):
+        value: Any = None
+
+    deep = "deep"
+    for _ in range(100):
+        deep = [deep]
+    Anything().save(storage, key="k")
+    with pytest.raises(EncodeError, match="levels"):
+        Anything.objects(storage).update(value=deep)
+    with pytest.raises(EncodeError, match="levels"):
+        Anything.objects(storage).update(value__a=deep[0])
+    assert Anything.objects(storage).update(value=deep[0]) == 1
+    assert storage["k"] == {"value": deep[0]}
+
+
+def test_a_question_nests_no_deeper_than_a_record(people):
+    endless: list[Any] = []
+    endless.append(endless)
+    with pytest.raises(QueryError, match="levels"):
+        people.where(F.age == endless)
 
 
 def test_update_takes_models_and_lists(storage, people):
