@@ -189,7 +189,7 @@ TEXTS: list[Any] = [
     HEX,
     HEX.upper(),
     "%s%n",
-    "x" * 1_000_000,
+    "x" * 100_000,
     "\uffff\U0010ffff",
 ]
 OBJECTS: list[Any] = [
@@ -242,7 +242,7 @@ OBJECTS: list[Any] = [
     Decimal("0." + "1" * 40),
     2**63,
     -(2**63) - 1,
-    2**100_000,
+    2**2_000,
     1j,
     object(),
     lambda: True,
@@ -260,8 +260,8 @@ OBJECTS: list[Any] = [
     nested(150),
     nested(99, "map"),
     nested(150, "map"),
-    nested(20_000),
-    nested(20_000, "map"),
+    nested(500),
+    nested(500, "map"),
     itself(),
 ]
 VALUES: list[Any] = [*OPERATORS, *TEXTS, *OBJECTS]
