@@ -14,6 +14,15 @@ from pymodels.errors import (
     WriteUncertain,
 )
 from pymodels.tokyo import protocol
+from pymodels.tokyo.arguments import (
+    COUNT,
+    GET,
+    HINT,
+    OUT,
+    metasearch_arguments,
+    search_arguments,
+    without_hint,
+)
 from pymodels.tokyo.connections import Address, Connection, Pool
 from pymodels.tokyo.protocol import (
     MISC,
@@ -25,15 +34,15 @@ from pymodels.tokyo.protocol import (
     encode_misc,
     encode_request,
 )
+from pymodels.tokyo.search import IndexType, Joining, Search
 
 KINDS = {"TABLE": "table", "HASH": "hash"}
 """What a server says its file is, by what users say."""
 BATCH = 1_000
-PIPELINED = 200
 ROOM = 4 * 2**20
-LARGEST = 2**20
 
 Columns = dict[bytes, bytes]
+Step = tuple[bytes, bytes, bytes]
 
 
 class Refused(StorageError):
@@ -247,6 +256,84 @@ class Client:
         """Write a record unless the key is taken; say whether it was not."""
         strings = [key, *chain.from_iterable(columns.items())]
         return self.write_misc(b"putkeep", strings).is_good
+
+    # Of tables, searches.
+
+    def search(self, search: Search) -> Sequence[bytes]:
+        """Give the keys that a search finds, in its order."""
+        return self._found(b"search", search_arguments(search))
+
+    def search_get(self, search: Search) -> Sequence[bytes]:
+        """Give the records that a search finds: names and values joined with NUL.
+
+        The key comes first, under the empty name.
+        """
+        return self._found(b"search", [*search_arguments(search), GET])
+
+    def search_count(self, search: Search) -> int:
+        """Count what a search finds."""
+        found = self._found(b"search", [*search_arguments(search), COUNT])
+        return self._number(found)
+
+    def search_out(self, search: Search) -> int:
+        """Remove what a search finds; say how many there were."""
+        arguments = [*search_arguments(search), OUT, COUNT]
+        answer = self._good(self.write_misc(b"search", arguments), "search with out")
+        return self._number(answer.strings)
+
+    def search_hint(self, search: Search) -> str:
+        """Give the server's own words on how it runs a search."""
+        arguments = [*search_arguments(search), COUNT, HINT]
+        return without_hint(self._found(b"search", arguments))[1]
+
+    def metasearch(
+        self, searches: Sequence[Search], joining: Joining
+    ) -> Sequence[bytes]:
+        """Give the keys that several searches find, joined."""
+        return self._found(b"metasearch", metasearch_arguments(searches, joining))
+
+    def metasearch_get(
+        self, searches: Sequence[Search], joining: Joining
+    ) -> Sequence[bytes]:
+        """Give the records that several searches find, joined."""
+        arguments = [*metasearch_arguments(searches, joining), GET]
+        return self._found(b"metasearch", arguments)
+
+    def _found(self, name: bytes, arguments: Sequence[bytes]) -> Sequence[bytes]:
+        answer = self.read_misc(name, arguments)
+        return self._good(answer, name.decode()).strings
+
+    def _number(self, strings: Sequence[bytes]) -> int:
+        if len(strings) != 1 or not strings[0].isdigit():
+            raise StorageError(f"{self.address}: {strings!r} is no number of records")
+        return int(strings[0])
+
+    def set_index(self, column: bytes, kind: IndexType) -> None:
+        """Make an index anew, or remove it."""
+        done = self.write_misc(b"setindex", [column, b"%d" % kind])
+        self._good(done, f"the index on {column!r}")
+
+    # What `pymodels serve` adds.
+
+    def has_function(self, name: str) -> bool:
+        """Say whether the server tells that it has a function more."""
+        return name in self.status.get("functions", "").split()
+
+    def patch(self, key: bytes, steps: Iterable[Step]) -> bytes:
+        """Compare and change columns in one step: ``done``, ``changed``, ``missing``.
+
+        Raises `Refused` where the server cannot.
+        """
+        answer = self.write_misc(b"patch", [key, *chain.from_iterable(steps)])
+        (outcome,) = self._good(answer, "patch").strings
+        return outcome
+
+    def put_keep_list(self, pairs: Iterable[tuple[bytes, bytes]]) -> Sequence[bytes]:
+        """Write all records in one step, or none; give the keys that are taken."""
+        strings = list(chain.from_iterable(pairs))
+        return self._good(
+            self.write_misc(b"putkeeplist", strings), "putkeeplist"
+        ).strings
 
 
 def columns_of(answer: Answer) -> Columns | None:
