@@ -49,7 +49,7 @@ ONLY_IN = {
     "sqlite3": {"backends.sqlite."},
     "pymongo": {"backends.mongodb."},
     "bson": {"backends.mongodb."},
-    "ctypes": {"tokyo.abstract", "tokyo.library."},
+    "ctypes": {"tokyo.library."},
 }
 
 

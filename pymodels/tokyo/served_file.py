@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pymodels.errors import StorageBusy, StorageError
-from pymodels.tokyo.abstract import AbstractDatabase
+from pymodels.tokyo.library.abstract import AbstractDatabase
 from pymodels.tokyo.killers import KINDS, ORDERED, indexes_of
 from pymodels.tokyo.search import IndexType
 

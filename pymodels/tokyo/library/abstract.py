@@ -6,7 +6,6 @@ a handle. What would abort the process is refused in `killers.py`, not here.
 """
 
 import ctypes
-import ctypes.util
 from collections.abc import Sequence
 from ctypes import (
     POINTER,
@@ -22,11 +21,12 @@ from ctypes import (
 from functools import cache
 from typing import Any
 
+from pymodels.tokyo.library.functions import load
+from pymodels.tokyo.packing import pack, unpack
+
 _INT_MIN = -(2**31)
 _NOTHING: tuple[Any, ...] = ()
 
-# Results and arguments: a handle is v, bytes are b (with their size after them), an
-# int i, a size that the library sets p.
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "tcadbnew": (c_void_p, _NOTHING),
     "tcadbdel": (None, (c_void_p,)),
@@ -60,55 +60,12 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
 
 @cache
 def _library() -> ctypes.CDLL:
-    name = ctypes.util.find_library("tokyocabinet") or "libtokyocabinet.so.9"
-    library = ctypes.CDLL(name)
+    # Of its own: `load` gives one that others may declare otherwise.
+    library = ctypes.CDLL(load()._name)
     for function, (result, arguments) in _FUNCTIONS.items():
         getattr(library, function).restype = result
         getattr(library, function).argtypes = arguments
     return library
-
-
-def dump_list(strings: Sequence[bytes]) -> bytes:
-    """Write strings as the library dumps a list: each after its size."""
-    parts: list[bytes] = []
-    for string in strings:
-        size = len(string)
-        parts += (_SHORT[size] if size < 128 else _size(size), string)
-    return b"".join(parts)
-
-
-def load_list(data: bytes) -> list[bytes]:
-    """Read the strings of a dumped list."""
-    found: list[bytes] = []
-    at, end = 0, len(data)
-    while at < end:
-        size = data[at]
-        at += 1
-        if size > 127:
-            # Digits of base 128, low first; all but the last are complements.
-            size, shift, digit = 255 - size, 7, data[at]
-            while digit > 127:
-                size += (255 - digit) << shift
-                shift += 7
-                at += 1
-                digit = data[at]
-            size += digit << shift
-            at += 1
-        found.append(data[at : at + size])
-        at += size
-    return found
-
-
-_SHORT = [bytes((size,)) for size in range(128)]
-
-
-def _size(size: int) -> bytes:
-    digits = bytearray()
-    while size > 127:
-        digits.append(255 - (size & 127))
-        size >>= 7
-    digits.append(size)
-    return bytes(digits)
 
 
 class AbstractDatabase:
@@ -237,7 +194,7 @@ class AbstractDatabase:
     def misc(self, name: bytes, strings: Sequence[bytes]) -> list[bytes] | None:
         """Call a function by its name; None if it failed or is not known."""
         library = self._library
-        data = dump_list(strings)
+        data = pack(strings)
         listed = library.tclistload(data, len(data))
         try:
             return self._strings(library.tcadbmisc(self._handle, name, listed))
@@ -252,7 +209,7 @@ class AbstractDatabase:
             dumped = self._library.tclistdump(listed, byref(size))
         finally:
             self._library.tclistdel(listed)
-        return load_list(self._taken(dumped, size) or b"")
+        return list(unpack(self._taken(dumped, size) or b""))
 
     def _taken(self, pointer: int | None, size: c_int) -> bytes | None:
         if pointer is None:
