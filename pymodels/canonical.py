@@ -44,6 +44,7 @@ AS_TEXT = (
 DECIMAL_DIGITS = 34
 # IEEE 754 decimal128: what every database that has decimals at all can hold.
 DECIMAL_EXPONENTS = (-6176, 6144)
+HIGHEST_WRITTEN = 6111
 DEEPEST = 100
 SPELLED_BITS = 256
 
@@ -105,7 +106,14 @@ def _decimal(value: Decimal, where: str, depth: int) -> Decimal:
         raise EncodeError(
             f"{where}: the exponent of {value} is outside {lowest} to {highest}"
         )
-    return value
+    return value if int(exponent) <= HIGHEST_WRITTEN else _padded(value)
+
+
+def _padded(value: Decimal) -> Decimal:
+    """Write an equal number with more zeros, as every decimal128 is written."""
+    sign, digits, exponent = value.as_tuple()
+    zeros = (0,) * (int(exponent) - HIGHEST_WRITTEN) if value else ()
+    return Decimal((sign, digits + zeros, HIGHEST_WRITTEN))
 
 
 def _text(value: str, where: str, depth: int) -> str:

@@ -15,6 +15,7 @@ from pymodels.evaluate import matcher
 from pymodels.indexes import BoundIndex
 from pymodels.plan import Native, Order, Pushed, Row
 from pymodels.predicates import Predicate
+from pymodels.settings import from_query
 from pymodels.shapes import Shape
 from pymodels.values import Path, Record
 
@@ -135,6 +136,11 @@ class StorageHooks:
     def url_settings(cls, url: str) -> dict[str, Any]:
         """Turn a URL of this backend into named settings."""
         raise SettingsError(f"{url}: this backend takes no URL, but named settings")
+
+    @classmethod
+    def query_settings(cls, url: str) -> dict[str, Any]:
+        """Turn what stands in a URL's query into named settings."""
+        return from_query(url, cls)
 
 
 class QueryHooks(Generic[M]):

@@ -17,6 +17,7 @@ from pymodels.binding import parse_order
 from pymodels.canonical import canonical, field_name
 from pymodels.changes import Changes, apply
 from pymodels.core_schema import definitions_of, model_node, storage_schema
+from pymodels.direct_loading import DirectLoading
 from pymodels.errors import (
     DefinitionError,
     EncodeError,
@@ -115,6 +116,11 @@ class ModelCodec:
     def json(self) -> JsonLoading:
         """The short way for stores that keep JSON text."""
         return JsonLoading(self)
+
+    @cached_property
+    def direct(self) -> DirectLoading:
+        """The short way for stores that keep values as Python has them."""
+        return DirectLoading(self)
 
     @cached_property
     def writing(self) -> JsonWriting:

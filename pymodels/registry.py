@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from pymodels.errors import SettingsError
-from pymodels.settings import check_names, from_query, gather, scheme_of
+from pymodels.settings import check_names, gather, scheme_of
 from pymodels.storage import BaseStorage
 
 GROUP = "pymodels.backends"
@@ -43,7 +43,7 @@ def get_storage(
             raise SettingsError(f"{url}: {_no_backend(backend)}")
     opening = _storage_class(backend)
     if url is not None:
-        named = {**opening.url_settings(url), **from_query(url, opening), **named}
+        named = {**opening.url_settings(url), **opening.query_settings(url), **named}
     check_names(str(backend), opening, named)
     return opening(**named)
 

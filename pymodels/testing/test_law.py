@@ -115,8 +115,8 @@ def test_5_a_tenth_is_not_the_float_beside_it(storage: BaseStorage) -> None:
 
 def test_5_huge_and_tiny_numbers_compare(storage: BaseStorage) -> None:
     numbers = [
-        *(Decimal("-9E+6144"), -1.7e308, -(2**63), Decimal("-1E-6176")),
-        *(0, Decimal("1E-6176"), 5e-324, 2**63 - 1, 9.3e18, Decimal("9E+6144")),
+        *(Decimal("-9E+6111"), -1.7e308, -(2**63), Decimal("-1E-6176")),
+        *(0, Decimal("1E-6176"), 5e-324, 2**63 - 1, 9.3e18, Decimal("9E+6111")),
     ]
     for index, value in enumerate(numbers):
         storage[str(index)] = {"money": value, "value": value}

@@ -119,6 +119,12 @@ def test_2_keeps_datetime_microseconds(storage: BaseStorage) -> None:
     _survives(storage, {"value": moment, "other": moment.replace(tzinfo=UTC)})
 
 
+def test_1_a_high_exponent_is_written_with_zeros(storage: BaseStorage) -> None:
+    storage["key"] = {"value": Decimal("1E+6112"), "zero": Decimal("0E+6144")}
+    expected = {"value": Decimal("1.0E+6112"), "zero": Decimal("0E+6111")}
+    assert same(storage["key"], expected)
+
+
 def test_1_aware_datetimes_become_utc(storage: BaseStorage) -> None:
     moment = datetime(2020, 1, 1, 1, tzinfo=timezone(timedelta(hours=2)))
     storage["key"] = {"value": moment}

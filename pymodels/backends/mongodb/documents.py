@@ -7,7 +7,7 @@ fields, which has the shape of the record: ``{"born": ISODate(...), "_kinds":
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -167,7 +167,7 @@ def is_midnight(value: datetime) -> bool:
     return not (value.hour or value.minute or value.second or value.microsecond)
 
 
-_BY_MARK: dict[str, Any] = {
+_BY_MARK: dict[str, Callable[[datetime], date | None]] = {
     "date": lambda value: value.date() if is_midnight(value) else None,
     "datetime": lambda value: value.replace(tzinfo=UTC),
     "naive": lambda value: value,

@@ -73,3 +73,8 @@ def _from_json(key: str) -> list[Any]:
         return [native] if text_of(native) == key else []
     except (ValueError, TypeError, KeyError, BSONError, RecursionError):
         return []
+
+
+def by_key(native: Any) -> dict[str, Any]:
+    """Give the filter of one `_id`; what is no text might look like an operator."""
+    return {"_id": native if type(native) is str else {"$eq": native}}

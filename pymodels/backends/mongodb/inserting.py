@@ -1,0 +1,111 @@
+"""Creating documents, one or many: all of them or none."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from pymongo import errors
+
+from pymodels.backends.mongodb.documents import Document
+from pymodels.backends.mongodb.faults import translated
+from pymodels.backends.mongodb.keys import by_key, natives_of
+from pymodels.errors import DuplicateKey
+
+if TYPE_CHECKING:
+    from pymodels.backends.mongodb.storage import Storage
+
+
+def insert(storage: "Storage", key: str, document: Document) -> bool:
+    """Create a document, unless its key is taken."""
+    if _is_taken(storage, key):
+        return False
+    storage.note((key,))
+    with translated(storage, writes=True):
+        try:
+            storage.collection.insert_one(document, session=storage.session)
+        except errors.DuplicateKeyError as error:
+            if _is_of_key(error):
+                return False
+            raise
+    return True
+
+
+def _is_taken(storage: "Storage", key: str) -> bool:
+    """Ask first where a refusal would come too late, or not at all."""
+    # No UUID is taken by chance.
+    natives = [one for one in natives_of(key) if not isinstance(one, bytes)]
+    if storage.session is not None:
+        # Any error ends the server's transaction.
+        natives.append(key)
+    if not natives:
+        return False
+    with translated(storage):
+        found = storage.collection.find_one(
+            {"_id": {"$in": natives}}, {"_id": 1}, session=storage.session
+        )
+    return found is not None
+
+
+def _is_of_key(error: errors.DuplicateKeyError) -> bool:
+    """Say whether it is the key that is taken, and no other unique value."""
+    details = error.details or {}
+    return list(details.get("keyPattern", {"_id": 1})) == ["_id"]
+
+
+def insert_many(storage: "Storage", documents: Sequence[Document]) -> bool:
+    """Create all documents, or none if a key is taken."""
+    if storage.session is not None:
+        return _inside(storage, documents)
+    if not storage.has_transactions:
+        _alone(storage, documents)
+        return True
+    with storage.transaction():
+        _all(storage, documents)
+    return True
+
+
+def _all(storage: "Storage", documents: Sequence[Document]) -> None:
+    with translated(storage, writes=True):
+        storage.collection.insert_many(documents, session=storage.session)
+
+
+def _inside(storage: "Storage", documents: Sequence[Document]) -> bool:
+    """Create all within a transaction, which would not outlive a refusal."""
+    keys: list[Any] = [document["_id"] for document in documents]
+    if len(set(keys)) < len(keys) or any(True for _ in storage.fetch(keys)):
+        return False
+    storage.note(keys)
+    _all(storage, documents)
+    return True
+
+
+def _alone(storage: "Storage", documents: Sequence[Document]) -> None:
+    """Create all where there are no transactions, or take back what was created."""
+    try:
+        _all(storage, documents)
+    except (DuplicateKey, KeyboardInterrupt) as error:
+        keys = [document["_id"] for document in documents]
+        cause = error.__cause__
+        if isinstance(cause, errors.BulkWriteError):
+            keys = keys[: cause.details["nInserted"]]
+        with translated(storage, writes=True):
+            storage.collection.delete_many({"_id": {"$in": keys}})
+        raise
+
+
+def overwrite(
+    storage: "Storage", native: Any, document: Document, *, upsert: bool = False
+) -> bool:
+    """Put a whole document in the place of another; say whether there was one."""
+    whole = {name: value for name, value in document.items() if name != "_id"}
+    storage.note((native,))
+    collection, session = storage.collection, storage.session
+    with translated(storage, writes=True):
+        if not any(name[:1] == "$" for name in whole):
+            found = collection.replace_one(
+                by_key(native), whole, upsert, session=session
+            )
+            return found.matched_count > 0
+        # A pipeline takes names that are operators elsewhere.
+        update: Any = [{"$replaceWith": {"$literal": {"_id": native, **whole}}}]
+        found = collection.update_one(by_key(native), update, upsert, session=session)
+    return found.matched_count > 0
