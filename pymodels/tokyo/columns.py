@@ -216,6 +216,8 @@ def is_as_noted(texts: Mapping[str, str | bytes]) -> bool:
     if type(note) is not str:
         return False
     kinds = kinds_of(note)
+    if note_text(kinds) != note:
+        return False
     there = {name for name, word in kinds.items() if word != "none"}
     if len(there) != len(texts) - 1:
         return False

@@ -198,6 +198,11 @@ def read_foreign(text: str | bytes, shape: Shape | None) -> Any:
 _WHOLE = {"int", "timedelta", "None", "bool"}
 
 
+def is_whole(shape: Shape) -> bool:
+    """Say whether the only numbers of a declared place are ints."""
+    return {*shape.name.split(" or ")} <= _WHOLE
+
+
 @lru_cache(_MOST_KNOWN)
 def _words_of(shape: Shape) -> tuple[str, ...]:
     """Give the words that a foreign text is tried as, for a declared place."""
@@ -206,8 +211,7 @@ def _words_of(shape: Shape) -> tuple[str, ...]:
         found.append("bool")
     found += shape.reads_text
     if Kind.NUMBER in kinds and "decimal" not in shape.reads_text:
-        is_whole = {*shape.name.split(" or ")} <= _WHOLE
-        found += ["int"] if is_whole else ["int", "float"]
+        found += ["int"] if is_whole(shape) else ["int", "float"]
     if Kind.LIST in kinds:
         found.append("list")
     if Kind.MAP in kinds:
