@@ -1,0 +1,110 @@
+"""Orders as the server sorts, where that is as the law says.
+
+The server sorts the types of BSON as the law does the kinds, but for lists, maps
+and bytes. Two things it cannot see are computed where they matter: which datetimes
+are naive, and so come before aware ones, and which keys are no texts, and so come
+after those that are.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from pymodels.backends.mongodb.documents import KINDS
+from pymodels.backends.mongodb.key_terms import ID
+from pymodels.backends.mongodb.places import Place, place
+from pymodels.plan import Order
+from pymodels.shapes import Shape
+from pymodels.values import KEY, Kind, Path
+
+SORTED_ALIKE = frozenset(
+    {Kind.NONE, Kind.NUMBER, Kind.STRING, Kind.BOOL, Kind.DATE, Kind.DATETIME}
+)
+MAPS = frozenset({Kind.MAP, Kind.NONE})
+BEFORE_TEXT = ("minKey", "null", "number")
+"""The types of keys that the server sorts before texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sorting:
+    """What to sort by: dotted names with directions, and the ranks before them.
+
+    ``ranks`` are expressions, by the name that they come before.
+    """
+
+    names: tuple[tuple[str, int], ...]
+    ranks: tuple[tuple[str, Any], ...] = ()
+
+
+def sorting(orders: tuple[Order, ...], shape: Shape) -> Sorting | None:
+    """Give what the server has to sort by; None if Python must sort."""
+    names: list[tuple[str, int]] = []
+    ranks: list[tuple[str, Any]] = []
+    for order in orders:
+        direction = -1 if order.descending else 1
+        if order.path == KEY:
+            names.append((ID, direction))
+            continue
+        at = place(order.path, order.declared)
+        if at is None or not is_sorted_alike(order, shape):
+            return None
+        names.append((at.name, direction))
+        if order.declared and Kind.DATETIME in order.declared.kinds:
+            ranks.append((at.name, naive_first(at)))
+    return Sorting(tuple(names), tuple(ranks))
+
+
+def is_sorted_alike(order: Order, shape: Shape) -> bool:
+    """Say whether the declared kinds sort on the server as the law says.
+
+    A value of a kind that is not declared has no place (law 9), and neither has
+    what is below something that should have been a map.
+    """
+    if order.declared is None or not _is_below_maps(order.path, shape):
+        return False
+    kinds = order.declared.kinds
+    return kinds <= SORTED_ALIKE and not kinds >= {Kind.DATE, Kind.DATETIME}
+
+
+def _is_below_maps(path: Path, shape: Shape) -> bool:
+    here: Shape | None = shape
+    for name in path[:-1]:
+        here = here.stored_member(name) if here else None
+        if here is None or not here.kinds <= MAPS:
+            return False
+    return True
+
+
+def naive_first(at: Place) -> Any:
+    """Rank a value by its mark: nothing, dates, naive datetimes, aware ones."""
+    mark = f"${KINDS}.{at.name}"
+    reads_naive = "naive" in at.texts and "datetime" not in at.texts
+    is_naive = {"$ne": [mark, "datetime"]} if reads_naive else {"$eq": [mark, "naive"]}
+    is_date = {"$eq": [{"$type": at.expression}, "date"]}
+    aware = {"$cond": [{"$eq": [mark, "date"]}, 1, 3]}
+    return {"$cond": [is_date, {"$cond": [is_naive, 2, aware]}, 0]}
+
+
+def text_first() -> Any:
+    """Rank a key: texts, then what other programs use."""
+    return {"$cond": [{"$in": [{"$type": f"${ID}"}, ["string", "symbol"]]}, 0, 1]}
+
+
+def with_text_first(sort: Sorting) -> Sorting:
+    """Give the same order where keys of other types must not come before texts."""
+    return Sorting(sort.names, (*sort.ranks, (ID, text_first())))
+
+
+def ranked(sort: Sorting) -> list[dict[str, Any]]:
+    """Give the stages that sort by ranks too; the documents come out as they were."""
+    ranks = dict(sort.ranks)
+    computed = {f"rank{at}": rank for at, (_, rank) in enumerate(ranks.items())}
+    numbered = {name: f"rank{at}" for at, name in enumerate(ranks)}
+    keys: dict[str, int] = {}
+    for name, direction in sort.names:
+        if name in numbered:
+            keys[numbered[name]] = direction
+        keys[f"document.{name}"] = direction
+    return [
+        {"$project": {ID: 0, "document": "$$ROOT", **computed}},
+        {"$sort": keys},
+    ]

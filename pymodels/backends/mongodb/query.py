@@ -1,0 +1,262 @@
+"""Queries as finds, counts and updates of one collection.
+
+A batch is a moment of the server: what changes while a result is read may be seen
+or not, and a document that moves in the index that is followed, twice.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary
+
+from pymongo.collation import Collation
+
+from pymodels.backends.mongodb.documents import KINDS
+from pymodels.backends.mongodb.faults import translated
+from pymodels.backends.mongodb.filters import ALWAYS, Filter, Form, form
+from pymodels.backends.mongodb.key_terms import ID
+from pymodels.backends.mongodb.native import NativeFilter
+from pymodels.backends.mongodb.order import (
+    BEFORE_TEXT,
+    Sorting,
+    ranked,
+    sorting,
+    with_text_first,
+)
+from pymodels.backends.mongodb.patch import update_for
+from pymodels.backends.mongodb.places import place
+from pymodels.backends.mongodb.showing import shown
+from pymodels.backends.mongodb.terms import compile_predicate, joined, native
+from pymodels.changes import Changes
+from pymodels.errors import QueryError, StorageError
+from pymodels.plan import Native, Order, Pushed, Row
+from pymodels.predicates import Predicate, terms_of
+from pymodels.query import BaseQuery, M
+from pymodels.shapes import Member, Shape
+from pymodels.values import KEY, Path
+
+if TYPE_CHECKING:
+    from pymodels.backends.mongodb.storage import Storage
+
+FIRST_BATCH = 100
+"""Documents of a first batch: whoever wants one only shall not wait for more."""
+BATCH = 4_000
+BY_CODE_POINT = Collation("simple")
+"""How strings compare, whatever a foreign collection has been told."""
+
+_members: WeakKeyDictionary[Any, dict[int, Native | None]] = WeakKeyDictionary()
+"""The compiled terms of membership, by codec, by identity."""
+
+
+class Query(BaseQuery[M]):
+    """A find in one collection."""
+
+    storage: "Storage"
+
+    def native(self, written: Form) -> Self:
+        """Keep the documents that fulfil a filter of MongoDB's own language too.
+
+        It goes to the server as it is, in stored names, and means what MongoDB
+        means by it: a condition on a list asks its elements, a missing field is no
+        None. It cannot be joined by "or" with what is looked at in Python.
+        """
+        if not isinstance(written, dict):
+            raise QueryError(f"native() takes a filter, a dict, not {written!r}")
+        return self._narrowed(NativeFilter(written))
+
+    def compile(self, predicate: Predicate) -> Native | None:
+        """Say a predicate as a filter."""
+        known = self._compiled_members()
+        if id(predicate) in known:
+            return known[id(predicate)]
+        return native(compile_predicate(predicate))
+
+    def _compiled_members(self) -> dict[int, Native | None]:
+        codec = self.model.__pymodels_codec__
+        known = _members.get(codec)
+        if known is None:
+            terms = terms_of(codec.membership)
+            known = {id(term): native(compile_predicate(term)) for term in terms}
+            _members[codec] = known
+        return known
+
+    def can_sort(self, order: tuple[Order, ...]) -> bool:
+        """Sort on the server where it sorts the declared kinds as the law does."""
+        return self._sorting(order) is not None
+
+    def _sorting(self, order: tuple[Order, ...]) -> Sorting | None:
+        return sorting(order, self.model.__pymodels_codec__.shape)
+
+    def _filter(self, pushed: Pushed) -> Form:
+        terms = terms_of(pushed.predicate)
+        compiled: list[Filter] = list(pushed.natives)
+        return form(joined(terms, compiled) if compiled else ALWAYS)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        return {"session": self.storage.session, "collation": BY_CODE_POINT}
+
+    def run(self, pushed: Pushed) -> Iterator[Row]:
+        """Yield the rows of a find, or of a pipeline where ranks have to be made."""
+        limit = _limit(pushed)
+        if limit is not None and limit <= 0:
+            return iter(())
+        asked, found = self._filter(pushed), self._sorted_by(pushed)
+        collection = self.storage.collection
+        if found is not None and found.ranks:
+            stages = _pipeline(asked, found, pushed)
+            with translated(self.storage):
+                cursor: Any = collection.aggregate(
+                    stages, batchSize=BATCH, **self._options
+                )
+            return self.storage.rows(cursor)
+        cursor = collection.find(
+            asked,
+            skip=pushed.start,
+            limit=limit or 0,
+            batch_size=BATCH if found or limit else FIRST_BATCH,
+            sort=list(found.names) if found else None,
+            **self._options,
+        )
+        return self._rows_of(cursor)
+
+    def _rows_of(self, cursor: Any) -> Iterator[Row]:
+        rows = self.storage.rows(cursor)
+        for row in rows:
+            # The driver takes the size for all batches, but looks at each.
+            cursor._batch_size = BATCH
+            yield row
+            break
+        yield from rows
+
+    def _sorted_by(self, pushed: Pushed) -> Sorting | None:
+        """Find out what the server has to sort by; this may ask it something."""
+        found = self._sorting(pushed.order) if pushed.order else None
+        if found is None or not self._has_keys_before_text():
+            return found
+        return with_text_first(found)
+
+    def _has_keys_before_text(self) -> bool:
+        """Ask whether any key would be sorted before the texts: one look."""
+        asked = {ID: {"$type": list(BEFORE_TEXT)}}
+        return self._one(asked) is not None
+
+    def _one(self, asked: Form) -> Any:
+        with translated(self.storage):
+            return self.storage.collection.find_one(asked, {ID: 1}, **self._options)
+
+    def count_pushed(self, pushed: Pushed) -> int:
+        """Count on the server."""
+        limit = _limit(pushed)
+        if limit is not None and limit <= 0:
+            return 0
+        options = self._options
+        if pushed.start:
+            options["skip"] = pushed.start
+        if limit is not None:
+            options["limit"] = limit
+        asked = self._filter(pushed)
+        with translated(self.storage):
+            return self.storage.collection.count_documents(asked, **options)
+
+    def discard_pushed(self, pushed: Pushed) -> int | None:
+        """Remove at once, unless there is a slice, or a savepoint to go back to."""
+        if _is_sliced(pushed) or self.storage.is_in_savepoint:
+            return None
+        asked = self._filter(pushed)
+        with translated(self.storage, writes=True):
+            done = self.storage.collection.delete_many(asked, **self._options)
+        return int(done.deleted_count)
+
+    def patch_pushed(self, pushed: Pushed, changes: Changes) -> int | None:
+        """Change at once, unless there is a slice, or a savepoint to go back to."""
+        if _is_sliced(pushed) or self.storage.is_in_savepoint:
+            return None
+        asked, update = self._filter(pushed), update_for(changes)
+        with translated(self.storage, writes=True):
+            done = self.storage.collection.update_many(asked, update, **self._options)
+        return int(done.matched_count)
+
+    def distinct_pushed(self, pushed: Pushed, path: Path) -> Iterator[Any] | None:
+        """Let the server group equal values, each with its marks."""
+        shape = self._shape_at(path)
+        at = None if path == KEY else place(path, shape)
+        if at is None or _is_sliced(pushed):
+            return None
+        # Through maps only: of a list the server would give each element's.
+        value: Any = at.expression
+        for parent in reversed(at.parents):
+            is_map = {"$eq": [{"$type": f"${parent}"}, "object"]}
+            value = {"$cond": [is_map, value, None]}
+        has_marks = {"$in": [{"$type": at.expression}, ["date", "array", "object"]]}
+        mark = {"$cond": [has_marks, f"${KINDS}.{at.name}", None]}
+        stages = [
+            {"$match": self._filter(pushed)},
+            {"$group": {ID: {"value": value, "mark": mark}}},
+            {
+                "$project": {
+                    ID: "",
+                    "value": f"${ID}.value",
+                    KINDS: {"value": f"${ID}.mark"},
+                }
+            },
+        ]
+        with translated(self.storage):
+            cursor = self.storage.collection.aggregate(
+                stages, batchSize=BATCH, **self._options
+            )
+        whole = Shape(members={"value": Member("value", shape or Shape())})
+        rows = self.storage.rows(cursor)
+        return (self.storage.decode(row, whole).get("value") for row in rows)
+
+    def _shape_at(self, path: Path) -> Shape | None:
+        shape: Shape | None = self.model.__pymodels_codec__.shape
+        for name in path:
+            shape = shape.stored_member(name) if shape else None
+        return shape
+
+    def describe(self, pushed: Pushed) -> str:
+        """Show the filter, the order, and how the server finds the documents."""
+        asked = self._filter(pushed)
+        found = self._sorted_by(pushed)
+        name = self.storage.collection.name
+        if found is not None and found.ranks:
+            stages = _pipeline(asked, found, pushed)
+            command: Form = {"aggregate": name, "pipeline": stages, "cursor": {}}
+        else:
+            command = {"find": name, "filter": asked}
+            if found is not None:
+                command["sort"] = dict(found.names)
+            if pushed.start:
+                command["skip"] = pushed.start
+            if limit := _limit(pushed):
+                command["limit"] = limit
+        whole = {**command, "collation": BY_CODE_POINT.document}
+        database = self.storage.collection.database
+        try:
+            with translated(self.storage):
+                told = database.command(
+                    {"explain": whole, "verbosity": "queryPlanner"},
+                    session=self.storage.session,
+                )
+        except StorageError as error:
+            return shown(command, {"stage": str(error)})
+        return shown(command, told)
+
+
+def _limit(pushed: Pushed) -> int | None:
+    return None if pushed.stop is None else pushed.stop - pushed.start
+
+
+def _is_sliced(pushed: Pushed) -> bool:
+    return bool(pushed.start) or pushed.stop is not None
+
+
+def _pipeline(asked: Form, found: Sorting, pushed: Pushed) -> list[Form]:
+    limit = _limit(pushed)
+    return [
+        {"$match": asked},
+        *ranked(found),
+        *([{"$skip": pushed.start}] if pushed.start else []),
+        *([{"$limit": limit}] if limit else []),
+        {"$replaceRoot": {"newRoot": "$document"}},
+    ]

@@ -1,0 +1,46 @@
+"""What the server is asked and how it answers, for people."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bson import json_util
+
+
+def shown(command: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+    """Write down a command, and the stages of the plan that was chosen for it."""
+    lines = [f"{name} {_text(value)}" for name, value in command.items()]
+    return "\n".join([*lines, *stages(_winner(told))])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json_util.dumps(value, ensure_ascii=False)
+
+
+def _winner(told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Find the chosen plan in an explanation, of a find or of a pipeline."""
+    source = told
+    for part in told.get("stages", ()):
+        source = part.get("$cursor", source)
+    found: Mapping[str, Any] = source.get("queryPlanner", source)
+    found = found.get("winningPlan", found)
+    plan: Mapping[str, Any] = found.get("queryPlan", found)
+    return plan
+
+
+def stages(plan: Mapping[str, Any], level: int = 0) -> Iterator[str]:
+    """Yield a line for each stage, those that feed it below it."""
+    name = str(plan.get("stage", plan.get("shardName", "?")))
+    if "indexName" in plan:
+        bounds = (f"{of}: {' '.join(ends)}" for of, ends in _bounds(plan))
+        name += f" {plan['indexName']} ({', '.join(bounds)})"
+    yield "  " * level + name
+    below = [plan[part] for part in ("inputStage", "winningPlan") if part in plan]
+    for inner in (*below, *plan.get("inputStages", ()), *plan.get("shards", ())):
+        yield from stages(inner, level + 1)
+
+
+def _bounds(plan: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    for name, ends in plan.get("indexBounds", {}).items():
+        yield name, list(map(str, ends)) if isinstance(ends, list) else [str(ends)]
