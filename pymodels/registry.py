@@ -10,6 +10,9 @@ from pymodels.settings import check_names, gather, scheme_of
 from pymodels.storage import BaseStorage
 
 GROUP = "pymodels.backends"
+_MONGODB = ("pymongo", "; pip install 'pymodels[mongodb]' brings it")
+_EXTRAS = {"bson": _MONGODB, "gridfs": _MONGODB, "pymongo": _MONGODB}
+"""Packages of drivers: the distribution that has them, and how to get it."""
 
 
 def get_storage(
@@ -68,9 +71,11 @@ def _storage_class(backend: object) -> type[BaseStorage]:
         module = import_module(path)
     except ModuleNotFoundError as error:
         if error.name and not (path == error.name or path.startswith(error.name + ".")):
+            package = error.name.partition(".")[0]
+            package, hint = _EXTRAS.get(package, (package, ""))
             raise SettingsError(
-                f"the backend {backend!r} needs the package {error.name!r}, which is "
-                "not installed"
+                f"the backend {backend!r} needs the package {package!r}, which is not "
+                f"installed{hint}"
             ) from error
         raise SettingsError(_no_backend(backend)) from error
     found = getattr(module, "Storage", None)

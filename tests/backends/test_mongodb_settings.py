@@ -108,6 +108,11 @@ def test_the_environment_may_hold_the_url(places, monkeypatch):
         ({"database": "a$b"}, "a\\$b"),
         ({"database": "a/b"}, "a/b"),
         ({"database": 7}, "7"),
+        ({"database": "x" * 64}, "database"),
+        ({"database": "\ud800"}, "database"),
+        ({"database": "app", "collection": "x" * 300}, "collection"),
+        ({"database": "app", "collection": "\ud800"}, "collection"),
+        ({"database": "app", "collection": "a\0b"}, "collection"),
         ({"database": "app", "collection": ""}, "collection"),
         ({"database": "app", "collection": "a$b"}, "a\\$b"),
         ({"database": "app", "collection": ".a"}, "\\.a"),
@@ -156,10 +161,10 @@ def test_a_wrong_setting_is_an_error_that_names_it(settings, said):
         ("mongodb://localhost/app?timeout=x", "timeout"),
         ("mongodb://localhost/app?residual=never", "residual"),
         ("mongodb://localhost/app?host=other", "host"),
-        ("mongodb://a:b:c@localhost/app", ""),
-        ("mongodb://user@na/me/app", ""),
+        ("mongodb://a:b:c@localhost/app", "escaped"),
+        ("mongodb://user@na/me/app", "me/app"),
         ("mongodb+srv://localhost/app", "localhost"),
-        ("mongodb+srv://a,b/app", ""),
+        ("mongodb+srv://a,b/app", "only one"),
     ],
 )
 def test_a_wrong_url_is_an_error_that_says_what(url, said):
@@ -223,7 +228,7 @@ def test_wrong_credentials_are_refused(credentials):
         with pymodels.get_storage(url) as storage:
             Note(text="x").save(storage)
 
-    with pytest.raises(StorageError, match=address) as caught:
+    with pytest.raises((StorageError, SettingsError), match=address) as caught:
         use()
     assert "wrong" not in str(caught.value)
     assert "nothing" not in str(caught.value)

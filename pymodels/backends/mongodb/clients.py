@@ -19,6 +19,8 @@ from pymodels.errors import SettingsError
 
 ALONE, SEVERAL = 5.0, 20.0
 """Seconds to look for a server: an election of a replica set takes eleven."""
+LONGEST_DATABASE, LONGEST_NAMESPACE = 63, 255
+_NOT_IN_DATABASES = frozenset(' .$/\\"')
 DEFAULTS: Mapping[str, Any] = {
     "w": "majority",
     # A hung member is found by this time-out of the driver's monitor.
@@ -52,6 +54,31 @@ def uri_of(host: str, port: int) -> str:
     if host.startswith("/"):
         return f"mongodb://{quote_plus(host)}"
     return f"mongodb://[{host}]:{port}" if ":" in host else f"mongodb://{host}:{port}"
+
+
+def check_names(database: object, collection: object) -> None:
+    """Refuse what the server would not take as the names of a place."""
+    if not _is_name(database, LONGEST_DATABASE) or _NOT_IN_DATABASES & {*str(database)}:
+        raise SettingsError(
+            f"database is {database!r}; it takes a name of up to {LONGEST_DATABASE} "
+            'bytes without spaces and . $ / \\ "'
+        )
+    longest = LONGEST_NAMESPACE - len(str(database).encode()) - 1
+    name = str(collection)
+    if not _is_name(collection, longest) or "$" in name or "" in name.split("."):
+        raise SettingsError(
+            f"collection is {collection!r}; it takes a name of up to {longest} bytes "
+            "without $, and without . at an end or beside another"
+        )
+
+
+def _is_name(name: object, longest: int) -> bool:
+    if not isinstance(name, str) or not name or "\0" in name:
+        return False
+    try:
+        return len(name.encode()) <= longest
+    except UnicodeEncodeError:
+        return False
 
 
 def check_timeout(timeout: object) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import unquote, urlsplit
 
 from bson.codec_options import CodecOptions, DatetimeConversion
-from pymongo import WriteConcern, errors
+from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
@@ -85,16 +85,11 @@ class Storage(BaseStorage):
                 "mongodb needs the setting database, or a URL with it: "
                 "mongodb://localhost/app?collection=people"
             )
+        clients.check_names(database, collection)
         clients.check_timeout(timeout)
         self._lock = threading.RLock()
         self._server = clients.connected(uri, timeout)
-        try:
-            found = self._server.client[database][collection]
-        except (errors.InvalidName, TypeError) as error:
-            clients.release(self._server)
-            raise SettingsError(
-                f"database {database!r}, collection {collection!r}: {error}"
-            ) from error
+        found = self._server.client[database][collection]
         self.collection: Collection[Document] = found.with_options(READING)
         hosts = ",".join(f"{name}:{number}" for name, number in parsed["nodelist"])
         self.address = f"mongodb://{hosts}/{database}?collection={collection}"
@@ -156,7 +151,7 @@ class Storage(BaseStorage):
 
     def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
         """Tell membership by types, where that is all a model asks for."""
-        return loading.sifter(self, model, self.loader_of(model))
+        return loading.sifter(self, model)
 
     def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
         """Make documents directly, where that is the same."""
