@@ -16,7 +16,6 @@ from pymodels.plan import Row
 
 if TYPE_CHECKING:
     from pymodels.loading import ModelCodec
-    from pymodels.model import Model
     from pymodels.storage import BaseStorage
 
 set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
@@ -41,23 +40,25 @@ class DirectLoading:
                 self.is_possible = False
 
     def loader(
-        self, storage: "BaseStorage", values_of: Callable[[Row], Any]
-    ) -> Callable[[Row], "Model"]:
+        self,
+        storage: "BaseStorage",
+        values_of: Callable[[Row], Any],
+        long_way: Callable[[Row], Any],
+    ) -> Callable[[Row], Any]:
         """Give the function from a row to an instance.
 
         ``values_of`` gives the stored values of a row by their names, more than the
         declared ones if it likes, or None where a row has to go the long way.
         """
-        codec = self.codec
-        long_way: Callable[[Row], Model] = codec.loader(storage)
         if not self.is_possible:
             return long_way
+        codec = self.codec
         validate = codec.validator.validate_python
         set_row, set_storage = codec.set_row, codec.set_storage
         whole, size = set(codec.fields), len(codec.fields)
         settled = bool(codec.reference_fields)
 
-        def load(row: Row) -> "Model":
+        def load(row: Row) -> Any:
             values = values_of(row)
             if values is None:
                 return long_way(row)
@@ -73,7 +74,7 @@ class DirectLoading:
                 set_fields_set(instance, whole)
             if settled:
                 codec.settle(instance, storage)
-            return instance  # type: ignore[no-any-return]  # of this model
+            return instance
 
         return load
 

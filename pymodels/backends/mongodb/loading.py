@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pymodels.backends.mongodb.documents import (
     KINDS,
     Document,
-    is_midnight,
     stored_name,
 )
 from pymodels.plan import Row
-from pymodels.predicates import HasKind, terms_of
+from pymodels.predicates import HasKind, Predicate, terms_of
 from pymodels.values import Kind
 
 if TYPE_CHECKING:
@@ -37,20 +37,21 @@ _TYPES: dict[Kind, set[type]] = {
 
 def loader(storage: "BaseStorage", model: type[M]) -> Callable[[Row], M]:
     """Give the function from a row to an instance of a model."""
+    codec = model.__pymodels_codec__
+    return _direct(storage, model, codec.loader(storage))
+
+
+def _direct(
+    storage: "BaseStorage", model: type["Model"], long_way: Callable[[Row], Any]
+) -> Callable[[Row], Any]:
     direct = model.__pymodels_codec__.direct
     names = tuple(direct.datetimes)
     stored = [member.stored for member in direct.codec.shape.members.values()]
     if any(stored_name(name) != name for name in stored):
-        return direct.codec.loader(storage)
-    values_of: Callable[[Row], Any] = _document
-    if names:
-        values_of = lambda row: _zoned(row[1], names)  # noqa: E731  # one of two
-    return direct.loader(storage, values_of)  # type: ignore[return-value]  # of this model
-
-
-def _document(row: Row) -> Document:
-    document: Document = row[1]
-    return document
+        return long_way
+    if not names:
+        return direct.loader(storage, itemgetter(1), long_way)
+    return direct.loader(storage, lambda row: _zoned(row[1], names), long_way)
 
 
 def _zoned(document: Document, names: tuple[str, ...]) -> Document | None:
@@ -70,64 +71,82 @@ def _zoned(document: Document, names: tuple[str, ...]) -> Document | None:
     return zoned
 
 
-def sifter(
-    storage: "BaseStorage", model: type[M], load: Callable[[Row], M]
-) -> Callable[[Row], M | None] | None:
+def sifter(storage: "BaseStorage", model: type[M]) -> Callable[[Row], M | None] | None:
     """Give the function from any row to an instance, or None for no member.
 
     A look at the types of the required fields tells membership where that is all
     a model asks for; whatever is not plain is asked of the evaluator.
     """
     codec = model.__pymodels_codec__
-    terms = terms_of(codec.membership)
-    if not codec.direct.is_possible or not terms:
+    required = _required(codec.membership)
+    if not codec.direct.is_possible or not required or len(required) < 2:
         return None
-    admitted: dict[str, set[type]] = {}
-    dates: dict[str, frozenset[Kind]] = {}
-    for term in terms:
-        if not isinstance(term, HasKind) or len(term.path) != 1:
-            return None
-        name = stored_name(term.path[0])
-        admitted[name] = set().union(*(_TYPES[kind] for kind in term.kinds))
-        if datetime in admitted[name]:
-            dates[name] = term.kinds
-    names = tuple(admitted)
-    floats = tuple(name for name in names if float in admitted[name])
-    fits = _fitting(list(admitted.values()))
+    load_anyway, shape = codec.loader(storage), codec.shape
+
+    def otherwise(row: Row) -> M | None:
+        belongs = codec.belongs(row[0], storage.decode(row, shape))
+        return load_anyway(row) if belongs else None
+
+    load = _direct(storage, model, otherwise)
+    values_of = itemgetter(*required)
+    floats_of = _Plain([_types(kinds) for kinds in required.values()])
+    dates = {n: kinds for n, kinds in required.items() if kinds & _DATES}
+    usual: Document = {}
 
     def sift(row: Row) -> M | None:
         document = row[1]
         try:
-            is_plain = fits(tuple([type(document[name]) for name in names]))
-            for name in floats:
+            values = values_of(document)
+            for at in floats_of[tuple(map(type, values))]:
                 # Neither NaN nor an infinity is a number.
-                number = document[name]
-                is_plain = is_plain and number - number == 0
-        except (KeyError, TypeError):
-            is_plain = False
-        if is_plain and (not dates or _are_marked(document, dates)):
-            return load(row)
-        if codec.belongs(row[0], storage.decode(row, codec.shape)):
-            return load(row)
-        return None
+                if values[at] - values[at] != 0:
+                    return otherwise(row)
+        except KeyError:
+            return otherwise(row)
+        if dates:
+            marks = document.get(KINDS)
+            if marks != usual:
+                if not _are_marked(document, dates):
+                    return otherwise(row)
+                usual.clear()
+                usual.update(marks)
+        return load(row)  # type: ignore[no-any-return]  # of this model
 
     return sift
 
 
-def _fitting(admitted: list[set[type]]) -> Callable[[tuple[type, ...]], bool]:
-    """Say whether each of several types is admitted; each combination once."""
-    known: dict[tuple[type, ...], bool] = {}
+_DATES = frozenset({Kind.DATE, Kind.DATETIME})
 
-    def fits(types: tuple[type, ...]) -> bool:
-        found = known.get(types)
-        if found is None:
-            pairs = zip(types, admitted, strict=True)
-            found = all(one in allowed for one, allowed in pairs)
-            if len(known) < MOST_KNOWN:
-                known[types] = found
-        return found
 
-    return fits
+def _required(membership: Predicate) -> dict[str, frozenset[Kind]] | None:
+    """Give the kinds that each required field may have; None if more is asked."""
+    found = {}
+    for term in terms_of(membership):
+        if not isinstance(term, HasKind) or len(term.path) != 1:
+            return None
+        found[stored_name(term.path[0])] = term.kinds
+    return found
+
+
+def _types(kinds: frozenset[Kind]) -> set[type]:
+    return set().union(*(_TYPES[kind] for kind in kinds))
+
+
+class _Plain(dict[tuple[type, ...], tuple[int, ...]]):
+    """By the types of values: which are floats; `KeyError` if one is not admitted."""
+
+    def __init__(self, admitted: list[set[type]]) -> None:
+        super().__init__()
+        self.admitted = admitted
+
+    def __missing__(self, types: tuple[type, ...]) -> tuple[int, ...]:
+        pairs = zip(types, self.admitted, strict=True)
+        if not all(one in allowed for one, allowed in pairs):
+            raise KeyError(types)
+        floats = tuple(at for at, kind in enumerate(types) if kind is float)
+        if len(self) < MOST_KNOWN:
+            self[types] = floats
+        return floats
 
 
 def _are_marked(document: Document, dates: dict[str, frozenset[Kind]]) -> bool:
@@ -136,11 +155,11 @@ def _are_marked(document: Document, dates: dict[str, frozenset[Kind]]) -> bool:
     if type(marks) is not dict:
         return False
     for name, kinds in dates.items():
-        value = document[name]
-        if type(value) is not datetime:
+        if type(document[name]) is not datetime:
             continue
         mark = marks.get(name)
-        if mark == "date" and is_midnight(value):
+        if mark == "date":
+            # With a time of day it is none; validation refuses it as one then.
             kind = Kind.DATE
         elif mark in {"datetime", "naive"}:
             kind = Kind.DATETIME
