@@ -11,6 +11,7 @@ would end the process if its column had an index. None is no column at all.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -19,7 +20,7 @@ from urllib.parse import quote, unquote
 from pymodels.changes import Changes, apply
 from pymodels.errors import EncodeError
 from pymodels.shapes import Shape
-from pymodels.tokyo.packing import pack_map, unpack_map
+from pymodels.tokyo.packing import pack_map, read_length, unpack_map
 from pymodels.tokyo.texts import (
     Unreadable,
     read_foreign,
@@ -135,18 +136,63 @@ def _put(
         columns[column_of(name)] = text_bytes(text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How the rows of one note are read: what is no plain text, and what is None."""
+
+    columns: frozenset[str]
+    readers: tuple[tuple[str, str], ...]
+    nones: tuple[str, ...]
+
+
+@lru_cache(_MOST_KNOWN)
+def _reading(note: str) -> _Reading | None:
+    """Plan to read the rows of a note; None for a note that is not spelled by us."""
+    kinds = kinds_of(note)
+    if note_text(kinds) != note:
+        return None
+    nones = tuple(name for name, word in kinds.items() if word == "none")
+    texts = {name: word for name, word in kinds.items() if word != "none"}
+    readers = tuple((name, word) for name, word in texts.items() if word != "str")
+    return _Reading(frozenset(texts), readers, nones)
+
+
+def read_noted_row(packed: bytes) -> tuple[Record, str] | None:
+    """Give the record and the note of a row that is what its note says.
+
+    None for a row in which something is foreign.
+    """
+    texts: Record = texts_of(packed)
+    note = texts.pop(NOTE, None)
+    reading = _reading(note) if type(note) is str else None
+    if reading is None or texts.keys() != reading.columns:
+        return None
+    is_plain = packed.isascii() and 0 not in packed
+    if not is_plain and any(type(one) is bytes for one in texts.values()):
+        return None
+    try:
+        for name, word in reading.readers:
+            texts[name] = read_noted(texts[name], word)
+    except ValueError:
+        return None
+    for name in reading.nones:
+        texts[name] = None
+    return texts, str(note)
+
+
 def decode(packed: bytes, shape: Shape | None = None) -> Record:
     """Give the record of packed columns; what is foreign is read by the shape."""
+    noted = read_noted_row(packed)
+    return noted[0] if noted is not None else _decode_foreign(packed, shape)
+
+
+def _decode_foreign(packed: bytes, shape: Shape | None) -> Record:
     texts = texts_of(packed)
     note = texts.pop(NOTE, None)
     kinds = kinds_of(note) if isinstance(note, str) else NOTHING_NOTED
-    found: Record = {}
-    for name, text in texts.items():
-        word = kinds.get(name)
-        if word == "str" and type(text) is str:
-            found[name] = text
-        else:
-            found[name] = _value(name, text, word, shape)
+    found = {
+        name: _value(name, text, kinds.get(name), shape) for name, text in texts.items()
+    }
     for name, word in kinds.items():
         if word == "none" and name not in found:
             found[name] = None
@@ -204,30 +250,19 @@ def _reads_back(
     return same(read_foreign(text_or_bytes(stored), declared), value)
 
 
+_NOTE_START = bytes([len(NOTE_COLUMN)]) + NOTE_COLUMN
+
+
 def note_in(packed: bytes) -> str | None:
-    """Give the note in packed columns; None in a row of another program's."""
+    """Give the note in packed columns; None in a row of another program's.
+
+    It stands last in what we write, where it is found without unpacking the rest.
+    """
+    at = packed.rfind(_NOTE_START)
+    if at < 0:
+        return None
+    size, start = read_length(packed, at + len(_NOTE_START))
+    if start + size == len(packed):
+        return packed[start:].decode(errors="replace")
     found = unpack_map(packed).get(NOTE_COLUMN)
     return None if found is None else found.decode(errors="replace")
-
-
-def is_as_noted(texts: Mapping[str, str | bytes]) -> bool:
-    """Say whether a row is what its note says, column by column."""
-    note = texts.get(NOTE)
-    if type(note) is not str:
-        return False
-    kinds = kinds_of(note)
-    if note_text(kinds) != note:
-        return False
-    there = {name for name, word in kinds.items() if word != "none"}
-    if len(there) != len(texts) - 1:
-        return False
-    for name in there:
-        text, word = texts.get(name), kinds[name]
-        if type(text) is not str:
-            return False
-        if word != "str":
-            try:
-                read_noted(text, word)
-            except ValueError:
-                return False
-    return True
