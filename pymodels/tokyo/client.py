@@ -69,13 +69,8 @@ class Client:
         self.kind = kind
         self.status: dict[str, str] = {}
         self._pool = Pool(address, timeout, pool_size, self._greet)
-        try:
-            with self._pool.lent():
-                pass
-        except (OSError, ProtocolError) as error:
-            if isinstance(error, StorageError):
-                raise
-            raise self._broken("what the server holds", error) from error
+        with self._pool.lent():
+            pass
 
     def __str__(self) -> str:
         return str(self.address)

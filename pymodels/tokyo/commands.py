@@ -89,7 +89,8 @@ class Commands:
             b"search": self._search,
             b"metasearch": self._search,
             **dict.fromkeys((b"out", b"get", b"outlist", b"getlist"), self._call),
-            **dict.fromkeys((b"getpart", b"iterinit", b"iternext"), self._call),
+            **dict.fromkeys((b"getpart", b"iternext"), self._call),
+            b"iterinit": self._begin_iteration,
             **dict.fromkeys((b"sync", b"vanish", b"error", b"defrag"), self._call),
             **dict.fromkeys((b"cacheclear", b"genuid"), self._call),
         }
@@ -194,6 +195,9 @@ class Commands:
     def _call(self, name: bytes, strings: Strings) -> Answer:
         return listed(self._database.misc(name, strings))
 
+    def _begin_iteration(self, name: bytes, strings: Strings) -> Answer:
+        return FAILURE if strings[:1] == [b""] else self._call(name, strings)
+
     def _misc_put(self, name: bytes, strings: Strings) -> Answer:
         if not strings or not strings[0]:
             return FAILURE
@@ -244,8 +248,10 @@ class Commands:
         if not self.file.is_table or len(strings) < 2:
             return self._call(name, strings)
         kind = self._database.index_type(strings[1]) & OPERATOR_MASK
+        # A NUL ends the name, to the library.
+        column = strings[0].partition(b"\0")[0]
         orders = kind in {IndexType.LEXICAL, IndexType.DECIMAL}
-        if orders and strings[0] and self.file.has_empty_values(strings[0]):
+        if orders and column and self.file.has_empty_values(column):
             return FAILURE
         try:
             return self._call(name, strings)

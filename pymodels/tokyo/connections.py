@@ -161,6 +161,14 @@ class Pool:
         connection = Connection(self.address, self.timeout)
         try:
             self._greet(connection)
+        except TimeoutError as error:
+            connection.close()
+            raise StorageBusy(
+                f"{self.address}: no answer within {self.timeout} seconds"
+            ) from error
+        except (ConnectionError, ProtocolError) as error:
+            connection.close()
+            raise StorageError(f"{self.address}: no answer ({error})") from error
         except BaseException:
             connection.close()
             raise

@@ -6,7 +6,7 @@ or a decimal index. A regular expression may ask for more memory than there is.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -33,13 +33,18 @@ def indexes_of(path: Path) -> dict[bytes, IndexType]:
     }
 
 
-def has_empty(columns: Iterable[bytes], indexed: frozenset[bytes]) -> bool:
-    """Say whether names and values, by turns, have an empty one where none may be."""
-    if not indexed:
+def has_empty(columns: Sequence[bytes], indexed: frozenset[bytes]) -> bool:
+    """Say whether names and values, by turns, have an empty one where none may be.
+
+    To an index a name ends at its first NUL: such a one with an empty value is never
+    good, whatever is indexed later.
+    """
+    if b"" not in columns:
         return False
-    parts = iter(columns)
-    pairs = zip(parts, parts, strict=False)  # a name left over has no value
-    return any(not value and name in indexed for name, value in pairs)
+    pairs = zip(columns[::2], columns[1::2], strict=False)  # a name may be left over
+    return any(
+        not value and (name in indexed or b"\0" in name) for name, value in pairs
+    )
 
 
 def has_empty_joined(value: bytes, indexed: frozenset[bytes]) -> bool:

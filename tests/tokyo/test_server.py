@@ -240,6 +240,18 @@ def test_an_empty_value_in_an_indexed_column_is_refused(indexed, column):
     assert indexed.get(b"k") == {b"w": b""}
 
 
+def test_an_empty_value_under_a_name_with_a_nul_is_refused(client):
+    put = [b"k", b"v\0x", b""]
+    for name in (b"put", b"putkeep", b"putcat"):
+        assert not client.write_misc(name, put).is_good
+    assert client.count() == 0
+
+
+def test_an_iteration_from_the_empty_key_is_refused(client):
+    assert not client.read_misc(b"iterinit", [b""]).is_good
+    assert client.count() == 0
+
+
 @pytest.mark.parametrize("kind", [b"0", b"1", b"lexical", b"DEC", b" 1", b"16777216"])
 def test_no_index_is_made_over_an_empty_value(client, kind):
     client.put(b"k", {b"v": b""})

@@ -1,0 +1,56 @@
+"""Whatever comes in, the server lives, leaks nothing and mixes no answers up."""
+
+import os
+import random
+import socket
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import tyrant
+from tyrant_fuzz import FRAMES_IN_A_ROW, stream
+
+pytestmark = pytest.mark.server
+
+SOAKED = bool(os.environ.get("PYMODELS_SOAK"))
+FRAMES = 1_000_000 if SOAKED else 20_000
+MEMORY = 400 * 2**20
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "HASH"])
+def test_random_frames_harm_nobody(kind):
+    seed = random.SystemRandom().randrange(2**32) if SOAKED else 6
+    rng = random.Random(seed)
+    with tyrant.Server(kind=kind) as server:
+        witness = server.client(timeout=60)
+        for number in range(FRAMES // FRAMES_IN_A_ROW):
+            said = stream(rng)
+            heard = say(server, said)
+            assert server.process.poll() is None, f"seed {seed}, after {said!r}"
+            assert len(heard) < 2**26
+            mine = b"witness\x01%d" % number
+            witness.put_list([(b"witness", mine + b"\0v")])
+            found = dict(witness.get_list([b"witness"]))
+            assert found == {b"witness": mine + b"\0v"}, f"seed {seed}: {said!r}"
+        process = Path("/proc", str(server.process.pid))
+        memory = int((process / "statm").read_text().split()[1]) * os.sysconf(
+            "SC_PAGESIZE"
+        )
+        assert memory < MEMORY
+        assert len(list((process / "fd").iterdir())) < 40
+        assert "Traceback" not in server.said(), server.said()
+        witness.close()
+        assert server.stop() == 0
+
+
+def say(server, said):
+    """Say it on a connection of its own; give what is answered until it is closed."""
+    heard = b""
+    with socket.socket(socket.AF_UNIX) as wire, suppress(ConnectionError):
+        wire.settimeout(60)
+        wire.connect(server.socket)
+        wire.sendall(said)
+        wire.shutdown(socket.SHUT_WR)
+        while data := wire.recv(2**20):
+            heard += data
+    return heard
