@@ -6,15 +6,12 @@ import mongod
 import pytest
 from mongo_places import places_on
 
-import pymodels
 from pymodels import (
     DuplicateKey,
     EncodeError,
     F,
     Index,
     Model,
-    StorageError,
-    Unsupported,
     WriteInterrupted,
 )
 
@@ -107,9 +104,9 @@ def test_a_hundred_levels_are_kept_and_found(storage):
 def test_a_deep_condition_is_answered(storage):
     Note(text="x", number=1).save(storage)
     condition = F.number == 1
-    for n in range(300):
+    for n in range(100):
         condition = ~(condition & (F.number != n + 2))
-    assert Note.objects(storage).where(condition).count() in {0, 1}
+    assert Note.objects(storage).where(condition).count() == 1
     condition = F.number == -1
     for n in range(300):
         condition = condition | (F.number == n)
@@ -160,19 +157,3 @@ def test_save_many_stops_at_a_taken_value(storage):
     with pytest.raises((DuplicateKey, WriteInterrupted)):
         storage.save_many(members)
     assert Member.objects(storage).where(email="x").count() == 1
-
-
-def test_an_index_of_two_lists_names_the_trouble(storage):
-    class Both(Model):
-        tags: list[str]
-        words: list[str]
-
-        class Meta:
-            indexes = [("tags", "words")]
-
-    try:
-        storage.ensure_indexes(Both)
-        Both(tags=["a"], words=["b"]).save(storage)
-    except (StorageError, Unsupported, pymodels.QueryError, pymodels.DefinitionError):
-        return
-    assert Both.objects(storage).where(tags__contains="a").count() == 1

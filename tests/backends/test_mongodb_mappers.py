@@ -44,7 +44,7 @@ class EnginePerson(mongoengine.Document):
     seen = mongoengine.DateTimeField()
     wage = mongoengine.Decimal128Field(precision=2)
     score = mongoengine.FloatField()
-    count = mongoengine.IntField()
+    amount = mongoengine.IntField()
     active = mongoengine.BooleanField()
     raw = mongoengine.BinaryField()
     tags = mongoengine.ListField(mongoengine.StringField())
@@ -85,9 +85,9 @@ class BeaniePerson(beanie.Document):
     name: str
     born: date
     seen: datetime
-    wage: Decimal
+    wage: beanie.DecimalAnnotation
     score: float
-    count: int
+    amount: int
     active: bool
     raw: bytes
     tags: list[str]
@@ -123,7 +123,7 @@ class Person(Model):
     seen: datetime | None = None
     wage: Decimal | None = None
     score: float | None = None
-    count: int | None = None
+    amount: int | None = None
     active: bool | None = None
     raw: bytes | None = None
     tags: list[str] = []
@@ -155,7 +155,7 @@ def common(name, born):
         "seen": SEEN,
         "wage": Decimal("1.10"),
         "score": 0.5,
-        "count": 2**40,
+        "amount": 2**40,
         "active": True,
         "raw": b"abc",
         "tags": ["a", "b"],
@@ -265,7 +265,7 @@ def test_keys_are_the_texts_of_object_ids(people, documents):
         ({"seen": SEEN}, ["Ada", "Guido"]),
         ({"seen__gt": SEEN}, []),
         ({"wage": Decimal("1.1")}, ["Ada", "Guido"]),
-        ({"count__gt": 2**32, "active": True}, ["Ada", "Guido"]),
+        ({"amount__gt": 2**32, "active": True}, ["Ada", "Guido"]),
         ({"raw": b"abc"}, ["Ada", "Guido"]),
         ({"tags__contains": "a"}, ["Ada", "Guido"]),
         ({"address__city": "London"}, ["Ada", "Guido"]),
@@ -287,9 +287,9 @@ def test_questions_are_answered(people, lookups, expected, has_indexes):
 def test_a_save_changes_one_field_alone(people, documents):
     before = documents.find_one({"name": "Ada"})
     ada = Person.objects(people).get(name="Ada")
-    ada.count = 7
+    ada.amount = 7
     ada.save()
-    assert documents.find_one({"name": "Ada"}) == {**before, "count": 7}
+    assert documents.find_one({"name": "Ada"}) == {**before, "amount": 7}
 
 
 def test_a_nested_field_is_changed_alone(people, documents):

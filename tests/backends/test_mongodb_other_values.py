@@ -265,9 +265,10 @@ def test_a_copy_of_another_value_is_exact_or_refused(storage, films, value):
     except PyModelsError:
         assert films.count_documents({}) == 1
         return
-    copy = films.find_one({"_id": "copy"}, {"_id": 0})
-    original = films.find_one({"_id": "m"}, {"_id": 0})
-    assert bson.encode(copy)[-20:] == bson.encode(original)[-20:]
+    raw = films.with_options(RAW)
+    copy = raw.find_one({"_id": "copy"}, {"value": 1, "_id": 0})
+    original = raw.find_one({"_id": "m"}, {"value": 1, "_id": 0})
+    assert copy.raw == original.raw
 
 
 # Mixed kinds in one field answer as they do in memory.

@@ -22,7 +22,8 @@ from pymodels.errors import (
 LARGEST_MEBIBYTES = 16
 TAKEN = 11000
 NO_TRANSACTIONS = 20
-TOO_LARGE = {2, 10334, 17419, 17420}
+BAD_VALUE = 2
+TOO_LARGE = {10334, 17419, 17420}
 TOO_DEEP = 15
 CONFLICT = 112
 NOT_ALLOWED = {13, 18, 8000}
@@ -114,7 +115,7 @@ def _of_code(
             f"{where}: the server has undone the transaction, because of an error or "
             f"because it took too long: {brief(error)}"
         )
-    if code in TOO_LARGE and "arge" in str(error):
+    if code in TOO_LARGE or (code == BAD_VALUE and "arge" in str(error)):
         return _too_large(where, error)
     if code == TOO_DEEP:
         return EncodeError(f"{where}: this is nested too deep: {brief(error)}")
