@@ -7,9 +7,12 @@ other programs; the table is in `docs/backends/mongodb.md`.
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
+import bson
+
 from pymodels import predicates as p
 from pymodels.backends.mongodb.dates import part_of
 from pymodels.backends.mongodb.equality import has_element, is_none, one_of
+from pymodels.backends.mongodb.faults import NOT_BSON
 from pymodels.backends.mongodb.filters import (
     ALWAYS,
     NEVER,
@@ -33,13 +36,25 @@ from pymodels.values import KEY, Kind, Path
 
 DEEPEST = 100
 """Levels of a filter; the server takes about 200 in a whole command."""
+LARGEST = 5 * 2**20
+"""Bytes of a filter; three such still fit into one command."""
 
 
 def native(found: Filter | None) -> Native | None:
     """Wrap a compiled predicate for the planner, unless it is too much."""
-    if found is None or depth(form(found)) > DEEPEST:
+    if found is None:
+        return None
+    written = form(found)
+    if depth(written) > DEEPEST or _size(written) > LARGEST:
         return None
     return Native(found, found.exact)
+
+
+def _size(written: Form) -> int:
+    try:
+        return len(bson.encode(written))
+    except NOT_BSON:
+        return 0  # the user's own filter: asking will say what is wrong with it
 
 
 def compile_predicate(node: p.Predicate) -> Filter | None:
