@@ -323,6 +323,11 @@ class Client:
         (outcome,) = self._good(answer, "patch").strings
         return outcome
 
+    def distinct(self, column: bytes) -> Sequence[bytes] | None:
+        """Give the values that a column has or had, NUL for none; None if too many."""
+        answer = self.write_misc(b"distinct", [column])
+        return answer.strings if answer.is_good else None
+
     def put_keep_list(self, pairs: Iterable[tuple[bytes, bytes]]) -> Sequence[bytes]:
         """Write all records in one step, or none; give the keys that are taken."""
         strings = list(chain.from_iterable(pairs))

@@ -22,6 +22,7 @@ from pymodels.tokyo.patching import MISSING, patch_columns, patch_value
 from pymodels.tokyo.protocol import FAILURE, Answer, Request
 from pymodels.tokyo.search import IndexType
 from pymodels.tokyo.served_file import ServedFile
+from pymodels.tokyo.tracking import NOWHERE, Tracked
 
 Strings = Sequence[bytes]
 
@@ -43,6 +44,7 @@ FRACTION = 10**12
 EXTENT = -(2**63)
 """What stands for the integer part of what is no finite number."""
 REGEX = 7
+MOST_TRACKED = 4
 OPERATOR_MASK = (1 << 24) - 1
 
 
@@ -53,6 +55,7 @@ class Commands:
         self.file = file
         self._database = file.database
         self._began = time.monotonic()
+        self._tracked = Tracked()
         self._counts = dict.fromkeys((one.name for one in p.COMMANDS.values()), 0)
         self._commands: dict[p.Command, Callable[[Request], Answer]] = {
             p.PUT: self._put,
@@ -71,7 +74,7 @@ class Commands:
             p.ADDDOUBLE: self._add_double,
             p.SYNC: lambda asked: done(self._database.sync()),
             p.OPTIMIZE: self._optimize,
-            p.VANISH: lambda asked: done(self._database.vanish()),
+            p.VANISH: lambda asked: done(self._vanish()),
             p.SETMST: lambda asked: done(not asked.strings[0]),
             p.RNUM: lambda asked: number(self._database.count()),
             p.SIZE: lambda asked: number(self._database.size()),
@@ -83,6 +86,7 @@ class Commands:
             b"putlist": self._put_list,
             b"putkeeplist": self._put_keep_list,
             b"patch": self._patch,
+            b"distinct": self._distinct,
             b"setindex": self._set_index,
             b"optimize": self._misc_optimize,
             b"regex": self._regex,
@@ -91,7 +95,8 @@ class Commands:
             **dict.fromkeys((b"out", b"get", b"outlist", b"getlist"), self._call),
             **dict.fromkeys((b"getpart", b"iternext"), self._call),
             b"iterinit": self._begin_iteration,
-            **dict.fromkeys((b"sync", b"vanish", b"error", b"defrag"), self._call),
+            b"vanish": lambda name, strings: listed([] if self._vanish() else None),
+            **dict.fromkeys((b"sync", b"error", b"defrag"), self._call),
             **dict.fromkeys((b"cacheclear", b"genuid"), self._call),
         }
 
@@ -107,17 +112,24 @@ class Commands:
 
     def is_long(self, request: Request) -> bool:
         """Say whether a request may take so long that others should not wait."""
-        if len(request.strings) > SMALL or _name(request) in LONG:
-            return self._database.count() > SMALL or len(request.strings) > SMALL
-        return sum(map(len, request.strings)) > p.LARGEST_REQUEST >> 8
+        name, strings = _name(request), request.strings
+        if name == "distinct":
+            return not self._tracked.columns.keys() >= set(strings[1:])
+        if len(strings) > SMALL or name in LONG:
+            return self._database.count() > SMALL or len(strings) > SMALL
+        return sum(map(len, strings)) > p.LARGEST_REQUEST >> 8
 
     def answer(self, request: Request) -> Answer:
         """Do what is asked; what is not known, or would do harm, fails."""
         self._counts[request.command.name] += 1
         does = self._commands.get(request.command)
-        if does is None or (self.file.readonly and self.writes(request)):
+        if does is None or (self.file.readonly and self._changes(request)):
             return FAILURE
         return does(request)
+
+    def _changes(self, request: Request) -> bool:
+        # Nothing else may be written while it looks at what is there.
+        return self.writes(request) and _name(request) != "distinct"
 
     # Commands.
 
@@ -125,6 +137,7 @@ class Commands:
         key, value = asked.strings
         if not key or has_empty_joined(value, self.file.ordered):
             return FAILURE
+        self._tracked.saw_joined(value)
         put = {p.PUTKEEP: self._database.put_keep, p.PUTCAT: self._database.put_cat}
         return done(put.get(asked.command, self._database.put)(key, value))
 
@@ -146,17 +159,23 @@ class Commands:
 
     def _add_int(self, asked: Request) -> Answer:
         key = asked.strings[0]
+        self._tracked.saw(())
         return number(self._database.add_int(key, asked.numbers[0]) if key else None)
 
     def _add_double(self, asked: Request) -> Answer:
         key, (whole, fraction) = asked.strings[0], asked.numbers
         if not key or whole == EXTENT:
             return FAILURE
+        self._tracked.saw(())
         total = self._database.add_double(key, whole + fraction / FRACTION)
         if total is None or not abs(total) < -EXTENT:
             return FAILURE
         rest, integer = math.modf(total)
         return Answer(numbers=(int(integer), int(rest * FRACTION)))
+
+    def _vanish(self) -> bool:
+        self._tracked.columns.clear()
+        return self._database.vanish()
 
     def _optimize(self, asked: Request) -> Answer:
         return self._optimized(asked.strings[0])
@@ -170,7 +189,7 @@ class Commands:
         lines = {
             "version": p.VERSION,
             "server": "pymodels",
-            "functions": "patch putkeeplist",
+            "functions": "patch putkeeplist distinct",
             "os": os.uname().sysname,
             "time": f"{time.time():.6f}",
             "pid": os.getpid(),
@@ -203,12 +222,16 @@ class Commands:
             return FAILURE
         if self.file.is_table and has_empty(strings[1:], self.file.ordered):
             return FAILURE
+        self._tracked.saw(strings[1:])
         return self._call(name, strings)
 
     def _put_list(self, name: bytes, strings: Strings) -> Answer:
         keys, values = strings[::2], strings[1::2]
         if not all(keys) or any(has_empty_joined(v, self.file.ordered) for v in values):
             return FAILURE
+        if self._tracked.columns:
+            for value in values:
+                self._tracked.saw_joined(value)
         return self._call(name, strings)
 
     def _put_keep_list(self, name: bytes, strings: Strings) -> Answer:
@@ -243,6 +266,24 @@ class Commands:
             return FAILURE if outcome is None else Answer(strings=[outcome])
         put = self._misc_put(b"put", [key, *chain.from_iterable(changed.items())])
         return Answer(strings=[outcome or b""]) if put.is_good else FAILURE
+
+    def _distinct(self, name: bytes, strings: Strings) -> Answer:
+        """Tell which values a column has or had since it was first asked for.
+
+        NUL stands for records without the column.
+        """
+        if not self.file.is_table or len(strings) != 1 or not strings[0]:
+            return FAILURE
+        column = strings[0]
+        if column not in self._tracked.columns:
+            if len(self._tracked.columns) == MOST_TRACKED or b"\0" in column:
+                return FAILURE
+            found = self._database.misc(b"search", [b"get\0" + column])
+            if found is None:
+                return FAILURE
+            start = len(column) + 1
+            self._tracked.begin(column, {one[start:] or NOWHERE for one in found})
+        return listed(self._tracked.values(column))
 
     def _set_index(self, name: bytes, strings: Strings) -> Answer:
         if not self.file.is_table or len(strings) < 2:

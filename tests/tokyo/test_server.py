@@ -15,8 +15,10 @@ from tyrant_transcript import EXCHANGES, agree, answer_in, requests_in
 
 from pymodels.errors import SettingsError, StorageError
 from pymodels.tokyo.protocol import (
+    ADDINT,
     GET,
     LARGEST_REQUEST,
+    PUT,
     RNUM,
     Answer,
     Incoming,
@@ -343,6 +345,25 @@ def test_patches_of_many_clients_are_each_one_step(server, client):
     for thread in threads:
         thread.join()
     assert client.get(b"k") == {b"n": b"400"}
+
+
+def test_the_values_of_a_column_are_kept_up_with_every_write(client, wire):
+    client.put_list([(b"a", b"v\x001"), (b"b", b"v\x002\0w\x003")])
+    assert client.distinct(b"v") == [b"1", b"2"]
+    client.put(b"c", {b"w": b"1"})
+    assert client.distinct(b"v") == [b"\0", b"1", b"2"]
+    client.put_keep(b"d", {b"w": b"v", b"v": b"3"})
+    client.put_list([(b"e", b"w\0v\0v\x004")])
+    client.put_keep_list([(b"f", b"v\x005")])
+    client.patch(b"f", [(b"set", b"v", b"6")])
+    client.write_misc(b"putcat", [b"c", b"v", b"7"])
+    client.write(PUT, [b"g", b"v\x008"])
+    client.out(b"a")
+    assert client.distinct(b"v") == [b"\0", *(b"%d" % i for i in range(1, 9))]
+    client.vanish()
+    assert client.distinct(b"v") == []
+    client.write(ADDINT, [b"n"], 1)
+    assert client.distinct(b"v") == [b"\0"]
 
 
 # Hash files.
