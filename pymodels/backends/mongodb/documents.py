@@ -65,7 +65,8 @@ def encode_value(value: Any) -> Any:
     match value:
         case datetime():
             cut: datetime = to_milliseconds(value)
-            return cut.replace(tzinfo=UTC) if is_naive(cut) else cut
+            # As the driver gives it back: the clock in UTC, without a zone.
+            return cut if is_naive(cut) else cut.astimezone(UTC).replace(tzinfo=None)
         case date():
             return datetime(value.year, value.month, value.day)
         case Decimal():

@@ -6,7 +6,7 @@ and names that those would read as something else, are written by a pipeline of
 the whole value where a map has become something else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from pymodels.changes import Changes
 from pymodels.values import Path
 
 A_STAGE = 8
-"""Changes in one stage of a pipeline, which BSON lets nest 180 levels deep."""
+"""Steps in one stage of a pipeline, which BSON lets nest 180 levels deep."""
 ABSENT = "$$REMOVE"
 
 
@@ -62,14 +62,11 @@ def _plain_update(sets: dict[Path, Any], removes: list[Path]) -> Document:
 
 
 def _pipeline(changes: Changes) -> list[Document]:
-    """Give a pipeline of a few changes a stage; a pipeline has at most 1,000."""
-    one_by_one: list[_Step] = [partial(_remove, path) for path in changes.removes]
-    for path, value in changes.sets.items():
-        above = changes.ancestors.get(path, ())
-        one_by_one.append(partial(_write, path, value, above))
+    """Give a pipeline of a few steps a stage; it may have 1,000 stages."""
+    steps = [*_removals(changes), *_writes(changes)]
     stages = []
-    for at in range(0, len(one_by_one), A_STAGE):
-        first, *more = one_by_one[at : at + A_STAGE]
+    for at in range(0, len(steps), A_STAGE):
+        first, *more = steps[at : at + A_STAGE]
         expression = first("$$ROOT")
         for step in more:
             record = {"record": expression}
@@ -81,25 +78,49 @@ def _pipeline(changes: Changes) -> list[Document]:
 _Step = Callable[[str], Document]
 
 
-def _remove(path: Path, record: str) -> Document:
-    """Give a record without a path, and without its marks."""
-    stored = stored_path(path)
-    kinds = _get(record, KINDS)
-    kept = _with(record, KINDS, _if_map(kinds, _removed(kinds, stored), kinds))
-    return {"$let": {"vars": {"kept": kept}, "in": _removed("$$kept", stored)}}
+def _removals(changes: Changes) -> Iterator[_Step]:
+    """Give the steps that remove names, a few of one map at once."""
+    found: dict[Path, list[str]] = {}
+    for path in map(stored_path, changes.removes):
+        found.setdefault(path[:-1], []).append(path[-1])
+    for above, names in found.items():
+        for at in range(0, len(names), A_STAGE):
+            yield partial(_remove, above, names[at : at + A_STAGE])
 
 
-def _write(path: Path, value: Any, above: tuple[Any, ...], record: str) -> Document:
-    """Give a record with a value at a path, and with its marks."""
-    stored = stored_path(path)
+def _writes(changes: Changes) -> Iterator[_Step]:
+    """Give the steps that set names, all of one map at once."""
+    found: dict[Path, Document] = {}
+    wholes: dict[Path, tuple[Any, ...]] = {}
+    for path, value in changes.sets.items():
+        stored = stored_path(path)
+        found.setdefault(stored[:-1], {})[stored[-1]] = value
+        wholes[stored[:-1]] = changes.ancestors.get(path, ())
+    made: set[Path] = set()
+    for above, values in found.items():
+        # After the first step that needs it, a place is a map.
+        needed = [above[: depth + 1] not in made for depth in range(len(above))]
+        made.update(above[: depth + 1] for depth in range(len(above)))
+        pairs = zip(wholes[above], needed, strict=False)
+        yield partial(_write, above, values, [w if n else {} for w, n in pairs])
+
+
+def _remove(above: Path, names: list[str], record: str) -> Document:
+    """Give a record without some names of one map, and without their marks."""
     kinds = _get(record, KINDS)
-    noted = _marked(
-        _if_map(kinds, kinds, {"$literal": {}}), record, stored, value, above
-    )
-    if all(marks(one) is None for one in (value, *above)):
+    kept = _with(record, KINDS, _if_map(kinds, _removed(kinds, above, names), kinds))
+    return {"$let": {"vars": {"kept": kept}, "in": _removed("$$kept", above, names)}}
+
+
+def _write(above: Path, values: Document, wholes: list[Any], record: str) -> Document:
+    """Give a record with values in one map, and with their marks."""
+    kinds = _get(record, KINDS)
+    below = _if_map(kinds, kinds, {"$literal": {}})
+    noted = _marked(below, record, above, values, wholes)
+    if all(marks(one) is None for one in (*values.values(), *wholes)):
         # A document without dates has no note, and gets none.
         noted = _if_map(kinds, noted, kinds)
-    return _with(_set(record, stored, value, above), KINDS, noted)
+    return _with(_set(record, above, values, wholes), KINDS, noted)
 
 
 def _get(source: Any, name: str) -> Document:
@@ -125,46 +146,58 @@ def _by_type(value: str, as_map: Any, as_missing: Any, otherwise: Any) -> Docume
     return {"$switch": {"branches": branches, "default": otherwise}}
 
 
-def _removed(source: Any, path: Path) -> Document:
-    """Take a path out of a map; behind what is no map there is nothing to take."""
-    name = path[0]
-    if len(path) == 1:
-        return _with(source, name, ABSENT)
-    inner = f"inner{len(path)}"
+def _removed(source: Any, above: Path, names: list[str]) -> Document:
+    """Take names out of a map; behind what is no map there is nothing to take."""
+    if not above:
+        for name in names:
+            source = _with(source, name, ABSENT)
+        return source  # type: ignore[no-any-return]  # there is a name
+    inner = f"inner{len(above)}"
     there = f"$${inner}"
-    kept = _by_type(there, _removed(there, path[1:]), ABSENT, there)
-    found = {inner: _get(source, name)}
-    return {"$let": {"vars": found, "in": _with(source, name, kept)}}
+    kept = _by_type(there, _removed(there, above[1:], names), ABSENT, there)
+    found = {inner: _get(source, above[0])}
+    return {"$let": {"vars": found, "in": _with(source, above[0], kept)}}
 
 
-def _set(source: Any, path: Path, value: Any, above: tuple[Any, ...]) -> Document:
-    name = path[0]
-    if len(path) == 1:
-        return _with(source, name, {"$literal": encode_value(value)})
-    inner = f"inner{len(path)}"
-    new = {"$literal": encode_value(_nest(path[1:], value))}
-    whole = {"$literal": encode_value(above[0])} if above else new
-    deeper = _set(f"$${inner}", path[1:], value, above[1:])
+def _set(source: Any, above: Path, values: Document, wholes: list[Any]) -> Document:
+    if not above:
+        return {"$mergeObjects": [source, {"$literal": encode_value(values)}]}
+    inner = f"inner{len(above)}"
+    new = {"$literal": encode_value(_nest(above[1:], values))}
+    whole = {"$literal": encode_value(wholes[0])} if wholes else new
+    deeper = _set(f"$${inner}", above[1:], values, wholes[1:])
     chosen = _by_type(f"$${inner}", deeper, new, whole)
-    found = {inner: _get(source, name)}
-    return {"$let": {"vars": found, "in": _with(source, name, chosen)}}
+    found = {inner: _get(source, above[0])}
+    return {"$let": {"vars": found, "in": _with(source, above[0], chosen)}}
 
 
 def _marked(
-    kinds: Any, record: Any, path: Path, value: Any, above: tuple[Any, ...]
+    kinds: Any, record: Any, above: Path, values: Document, wholes: list[Any]
 ) -> Document:
     """Note the marks of what `_set` writes, by the same look at the record."""
-    name = path[0]
-    if len(path) == 1:
-        return _with(kinds, name, _mark(value))
-    inner, noted = f"inner{len(path)}", f"noted{len(path)}"
-    new = _mark(_nest(path[1:], value))
-    whole = _mark(above[0]) if above else new
+    if not above:
+        return _marked_here(kinds, values)
+    inner, noted = f"inner{len(above)}", f"noted{len(above)}"
+    new = _mark(_nest(above[1:], values))
+    whole = _mark(wholes[0]) if wholes else new
     below = _if_map(f"$${noted}", f"$${noted}", {"$literal": {}})
-    deeper = _marked(below, f"$${inner}", path[1:], value, above[1:])
+    deeper = _marked(below, f"$${inner}", above[1:], values, wholes[1:])
     chosen = _by_type(f"$${inner}", deeper, new, whole)
-    found = {inner: _get(record, name), noted: _get(kinds, name)}
-    return {"$let": {"vars": found, "in": _with(kinds, name, chosen)}}
+    found = {inner: _get(record, above[0]), noted: _get(kinds, above[0])}
+    return {"$let": {"vars": found, "in": _with(kinds, above[0], chosen)}}
+
+
+def _marked_here(kinds: Any, values: Document) -> Document:
+    """Put the marks of values in, and take out those of what has none."""
+    told = marks(values) or {}
+    unmarked = [name for name in values if name not in told]
+    here: Document = {"$mergeObjects": [kinds, {"$literal": told}]}
+    if len(unmarked) <= A_STAGE:
+        return _removed(here, (), unmarked) if unmarked else here
+    pairs = {"$objectToArray": kinds}
+    is_kept = {"$not": {"$in": ["$$this.k", {"$literal": unmarked}]}}
+    kept = {"$filter": {"input": pairs, "cond": is_kept}}
+    return {"$mergeObjects": [{"$arrayToObject": kept}, {"$literal": told}]}
 
 
 def _mark(value: Any) -> Any:
