@@ -35,6 +35,7 @@ from pymodels.tokyo.protocol import (
     encode_request,
 )
 from pymodels.tokyo.search import IndexType, Joining, Search
+from pymodels.tokyo.tracking import FOREIGN
 
 KINDS = {"TABLE": "table", "HASH": "hash"}
 """What a server says its file is, by what users say."""
@@ -323,10 +324,10 @@ class Client:
         (outcome,) = self._good(answer, "patch").strings
         return outcome
 
-    def distinct(self, column: bytes) -> Sequence[bytes] | None:
-        """Give the values that a column has or had, NUL for none; None if too many."""
-        answer = self.write_misc(b"distinct", [column])
-        return answer.strings if answer.is_good else None
+    def notes(self) -> Sequence[bytes] | None:
+        """Give the notes of kinds of all rows; None where they do not tell all."""
+        strings = self._good(self.write_misc(b"notes"), "notes").strings
+        return None if FOREIGN in strings else strings
 
     def put_keep_list(self, pairs: Iterable[tuple[bytes, bytes]]) -> Sequence[bytes]:
         """Write all records in one step, or none; give the keys that are taken."""

@@ -22,7 +22,7 @@ from pymodels.tokyo.patching import MISSING, patch_columns, patch_value
 from pymodels.tokyo.protocol import FAILURE, Answer, Request
 from pymodels.tokyo.search import IndexType
 from pymodels.tokyo.served_file import ServedFile
-from pymodels.tokyo.tracking import NOWHERE, Tracked
+from pymodels.tokyo.tracking import Notes
 
 Strings = Sequence[bytes]
 
@@ -44,7 +44,6 @@ FRACTION = 10**12
 EXTENT = -(2**63)
 """What stands for the integer part of what is no finite number."""
 REGEX = 7
-MOST_TRACKED = 4
 OPERATOR_MASK = (1 << 24) - 1
 
 
@@ -55,7 +54,7 @@ class Commands:
         self.file = file
         self._database = file.database
         self._began = time.monotonic()
-        self._tracked = Tracked()
+        self._notes = Notes()
         self._counts = dict.fromkeys((one.name for one in p.COMMANDS.values()), 0)
         self._commands: dict[p.Command, Callable[[Request], Answer]] = {
             p.PUT: self._put,
@@ -86,7 +85,7 @@ class Commands:
             b"putlist": self._put_list,
             b"putkeeplist": self._put_keep_list,
             b"patch": self._patch,
-            b"distinct": self._distinct,
+            b"notes": self._tell_notes,
             b"setindex": self._set_index,
             b"optimize": self._misc_optimize,
             b"regex": self._regex,
@@ -113,8 +112,8 @@ class Commands:
     def is_long(self, request: Request) -> bool:
         """Say whether a request may take so long that others should not wait."""
         name, strings = _name(request), request.strings
-        if name == "distinct":
-            return not self._tracked.columns.keys() >= set(strings[1:])
+        if name == "notes":
+            return not self._notes.is_kept
         if len(strings) > SMALL or name in LONG:
             return self._database.count() > SMALL or len(strings) > SMALL
         return sum(map(len, strings)) > p.LARGEST_REQUEST >> 8
@@ -129,7 +128,7 @@ class Commands:
 
     def _changes(self, request: Request) -> bool:
         # Nothing else may be written while it looks at what is there.
-        return self.writes(request) and _name(request) != "distinct"
+        return self.writes(request) and _name(request) != "notes"
 
     # Commands.
 
@@ -137,7 +136,7 @@ class Commands:
         key, value = asked.strings
         if not key or has_empty_joined(value, self.file.ordered):
             return FAILURE
-        self._tracked.saw_joined(value)
+        self._saw_joined(value, asked.command is p.PUTCAT)
         put = {p.PUTKEEP: self._database.put_keep, p.PUTCAT: self._database.put_cat}
         return done(put.get(asked.command, self._database.put)(key, value))
 
@@ -159,14 +158,14 @@ class Commands:
 
     def _add_int(self, asked: Request) -> Answer:
         key = asked.strings[0]
-        self._tracked.saw(())
+        self._notes.saw_foreign()
         return number(self._database.add_int(key, asked.numbers[0]) if key else None)
 
     def _add_double(self, asked: Request) -> Answer:
         key, (whole, fraction) = asked.strings[0], asked.numbers
         if not key or whole == EXTENT:
             return FAILURE
-        self._tracked.saw(())
+        self._notes.saw_foreign()
         total = self._database.add_double(key, whole + fraction / FRACTION)
         if total is None or not abs(total) < -EXTENT:
             return FAILURE
@@ -174,7 +173,7 @@ class Commands:
         return Answer(numbers=(int(integer), int(rest * FRACTION)))
 
     def _vanish(self) -> bool:
-        self._tracked.columns.clear()
+        self._notes.forget()
         return self._database.vanish()
 
     def _optimize(self, asked: Request) -> Answer:
@@ -189,7 +188,7 @@ class Commands:
         lines = {
             "version": p.VERSION,
             "server": "pymodels",
-            "functions": "patch putkeeplist distinct",
+            "functions": "patch putkeeplist notes",
             "os": os.uname().sysname,
             "time": f"{time.time():.6f}",
             "pid": os.getpid(),
@@ -214,6 +213,12 @@ class Commands:
     def _call(self, name: bytes, strings: Strings) -> Answer:
         return listed(self._database.misc(name, strings))
 
+    def _saw_joined(self, value: bytes, appends: bool) -> None:
+        if appends:
+            self._notes.saw_foreign()
+        elif self._notes.is_kept:
+            self._notes.saw(value.split(b"\0"))
+
     def _begin_iteration(self, name: bytes, strings: Strings) -> Answer:
         return FAILURE if strings[:1] == [b""] else self._call(name, strings)
 
@@ -222,16 +227,19 @@ class Commands:
             return FAILURE
         if self.file.is_table and has_empty(strings[1:], self.file.ordered):
             return FAILURE
-        self._tracked.saw(strings[1:])
+        if name == b"putcat":
+            self._notes.saw_foreign()
+        else:
+            self._notes.saw(strings[1:])
         return self._call(name, strings)
 
     def _put_list(self, name: bytes, strings: Strings) -> Answer:
         keys, values = strings[::2], strings[1::2]
         if not all(keys) or any(has_empty_joined(v, self.file.ordered) for v in values):
             return FAILURE
-        if self._tracked.columns:
+        if self._notes.is_kept:
             for value in values:
-                self._tracked.saw_joined(value)
+                self._notes.saw(value.split(b"\0"))
         return self._call(name, strings)
 
     def _put_keep_list(self, name: bytes, strings: Strings) -> Answer:
@@ -267,23 +275,18 @@ class Commands:
         put = self._misc_put(b"put", [key, *chain.from_iterable(changed.items())])
         return Answer(strings=[outcome or b""]) if put.is_good else FAILURE
 
-    def _distinct(self, name: bytes, strings: Strings) -> Answer:
-        """Tell which values a column has or had since it was first asked for.
+    def _tell_notes(self, name: bytes, strings: Strings) -> Answer:
+        """Tell which notes of kinds the rows have, or had since it was first asked.
 
-        NUL stands for records without the column.
+        A single NUL says that some rows are not what their notes say.
         """
-        if not self.file.is_table or len(strings) != 1 or not strings[0]:
+        if not self.file.is_table:
             return FAILURE
-        column = strings[0]
-        if column not in self._tracked.columns:
-            if len(self._tracked.columns) == MOST_TRACKED or b"\0" in column:
-                return FAILURE
-            found = self._database.misc(b"search", [b"get\0" + column])
-            if found is None:
-                return FAILURE
-            start = len(column) + 1
-            self._tracked.begin(column, {one[start:] or NOWHERE for one in found})
-        return listed(self._tracked.values(column))
+        if not self._notes.is_kept:
+            keys = self._database.misc(b"search", []) or ()
+            rows = (self._database.misc(b"get", [key]) for key in keys)
+            self._notes.begin(row for row in rows if row is not None)
+        return Answer(strings=self._notes.told())
 
     def _set_index(self, name: bytes, strings: Strings) -> Answer:
         if not self.file.is_table or len(strings) < 2:

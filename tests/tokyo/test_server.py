@@ -347,23 +347,51 @@ def test_patches_of_many_clients_are_each_one_step(server, client):
     assert client.get(b"k") == {b"n": b"400"}
 
 
-def test_the_values_of_a_column_are_kept_up_with_every_write(client, wire):
-    client.put_list([(b"a", b"v\x001"), (b"b", b"v\x002\0w\x003")])
-    assert client.distinct(b"v") == [b"1", b"2"]
-    client.put(b"c", {b"w": b"1"})
-    assert client.distinct(b"v") == [b"\0", b"1", b"2"]
-    client.put_keep(b"d", {b"w": b"v", b"v": b"3"})
-    client.put_list([(b"e", b"w\0v\0v\x004")])
-    client.put_keep_list([(b"f", b"v\x005")])
-    client.patch(b"f", [(b"set", b"v", b"6")])
-    client.write_misc(b"putcat", [b"c", b"v", b"7"])
-    client.write(PUT, [b"g", b"v\x008"])
-    client.out(b"a")
-    assert client.distinct(b"v") == [b"\0", *(b"%d" % i for i in range(1, 9))]
+NOTED = {b"n": b"1", b"_kinds": b";n=int;"}
+
+
+def test_the_notes_are_kept_up_with_every_write(client):
+    client.put_list([(b"a", b"n\x001\0_kinds\0;n=int;")])
+    assert client.notes() == [b";n=int;"]
+    client.put(b"b", {b"s": b"x", b"_kinds": b";s=str;"})
+    client.put_keep_list([(b"c", b"n\x001.5\0_kinds\0;n=float;")])
+    client.patch(b"a", [(b"set", b"_kinds", b";n=int;z=none;")])
+    client.write(PUT, [b"d", b"n\x002\0_kinds\0;m=none;n=int;"])
+    client.out(b"b")
+    expected = [
+        b";m=none;n=int;",
+        b";n=float;",
+        b";n=int;",
+        b";n=int;z=none;",
+        b";s=str;",
+    ]
+    assert client.notes() == expected
     client.vanish()
-    assert client.distinct(b"v") == []
+    assert client.notes() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "strings"),
+    [
+        (b"put", [b"k", b"n", b"1"]),
+        (b"put", [b"k", b"n", b"x", b"_kinds", b";n=int;"]),
+        (b"put", [b"k", b"n", b"1", b"m", b"1", b"_kinds", b";n=int;"]),
+        (b"putlist", [b"k", b"n\x001"]),
+        (b"putcat", [b"a", b"n", b"2"]),
+        (b"patch", [b"a", b"set", b"n", b"x"]),
+        (b"putkeeplist", [b"k", b"n\x001"]),
+    ],
+)
+def test_a_row_that_is_not_as_noted_is_told_of(client, name, strings):
+    client.put(b"a", NOTED)
+    assert client.notes() == [b";n=int;"]
+    assert client.write_misc(name, strings).is_good
+    assert client.notes() is None
+
+
+def test_other_programs_rows_are_told_of_at_once(client):
     client.write(ADDINT, [b"n"], 1)
-    assert client.distinct(b"v") == [b"\0"]
+    assert client.notes() is None
 
 
 # Hash files.
