@@ -96,10 +96,12 @@ class Answer:
         for name in self.question.order:
             if not name.path:
                 continue
-            stored, shape = self.model.__pymodels_codec__.shape.resolve(name.path)
-            value = read(self.records[key], stored)
-            if shape and value is not None and kind_of(value) not in shape.kinds:
-                return False
+            whole = self.model.__pymodels_codec__.shape
+            for size in range(1, len(name.path) + 1):
+                stored, shape = whole.resolve(name.path[:size])
+                value = read(self.records[key], stored)
+                if shape and value is not None and kind_of(value) not in shape.kinds:
+                    return False
         return True
 
     def judge_keys(self, found: list[str], what: str = "keys") -> None:
