@@ -105,7 +105,7 @@ def _read_as(at: Place, wanted: Kinds) -> Filter:
 
 def _branches(at: Place, early: Kinds, later: Kinds) -> list[Filter]:
     """Say which marks fit at midnight (``early``), which at other times."""
-    is_early = cannot_fail(_is_midnight(at))
+    is_early = cannot_fail(midnight_test(at))
     found = [
         _marked(at, early & later),
         all_of([_marked(at, early - later), is_early]),
@@ -122,7 +122,8 @@ def _marked(at: Place, marks: Kinds) -> Filter:
     return none_of(at.mark(_one_of(sorted(refused)))) if refused else ALWAYS
 
 
-def _is_midnight(at: Place) -> Form:
+def midnight_test(at: Place) -> Form:
+    """Give the expression that says whether a date has no time of day."""
     # 1 stands for what is no date: it has a time of day.
     number = {
         "$convert": {"input": at.expression, "to": "long", "onError": 1, "onNull": 1}

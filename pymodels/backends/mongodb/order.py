@@ -9,6 +9,7 @@ after those that are.
 from dataclasses import dataclass
 from typing import Any
 
+from pymodels.backends.mongodb.dates import midnight_test
 from pymodels.backends.mongodb.documents import KINDS
 from pymodels.backends.mongodb.key_terms import ID
 from pymodels.backends.mongodb.places import Place, place
@@ -79,9 +80,10 @@ def naive_first(at: Place) -> Any:
     mark = f"${KINDS}.{at.name}"
     reads_naive = "naive" in at.texts and "datetime" not in at.texts
     is_naive = {"$ne": [mark, "datetime"]} if reads_naive else {"$eq": [mark, "naive"]}
-    is_date = {"$eq": [{"$type": at.expression}, "date"]}
-    aware = {"$cond": [{"$eq": [mark, "date"]}, 1, 3]}
-    return {"$cond": [is_date, {"$cond": [is_naive, 2, aware]}, 0]}
+    is_moment = {"$eq": [{"$type": at.expression}, "date"]}
+    is_date = {"$and": [{"$eq": [mark, "date"]}, midnight_test(at)]}
+    by_mark = {"$cond": [is_date, 1, {"$cond": [is_naive, 2, 3]}]}
+    return {"$cond": [is_moment, by_mark, 0]}
 
 
 def text_first() -> Any:
@@ -95,16 +97,18 @@ def with_text_first(sort: Sorting) -> Sorting:
 
 
 def ranked(sort: Sorting) -> list[dict[str, Any]]:
-    """Give the stages that sort by ranks too; the documents come out as they were."""
+    """Give the stages that sort by computed keys; the documents come out as they were.
+
+    A list has no place in an order, and two in one document would fail the sort.
+    """
     ranks = dict(sort.ranks)
-    computed = {f"rank{at}": rank for at, (_, rank) in enumerate(ranks.items())}
-    numbered = {name: f"rank{at}" for at, name in enumerate(ranks)}
+    computed: dict[str, Any] = {}
     keys: dict[str, int] = {}
-    for name, direction in sort.names:
-        if name in numbered:
-            keys[numbered[name]] = direction
-        keys[f"document.{name}"] = direction
-    return [
-        {"$project": {ID: 0, "document": "$$ROOT", **computed}},
-        {"$sort": keys},
-    ]
+    for at, (name, direction) in enumerate(sort.names):
+        if name in ranks:
+            computed[f"rank{at}"] = ranks[name]
+            keys[f"rank{at}"] = direction
+        value = f"${name}"
+        computed[f"key{at}"] = {"$cond": [{"$isArray": value}, None, value]}
+        keys[f"key{at}"] = direction
+    return [{"$project": {ID: 0, "document": "$$ROOT", **computed}}, {"$sort": keys}]

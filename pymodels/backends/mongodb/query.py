@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 FIRST_BATCH = 100
 """Documents of a first batch: whoever wants one only shall not wait for more."""
 BATCH = 4_000
+SEVERAL_NAMES = 3
+"""To sort by, the key included."""
+PARALLEL = "parallel arrays"
+"""What the server says of a document with lists under two names of an order."""
 BY_CODE_POINT = Collation("simple")
 """How strings compare, whatever a foreign collection has been told."""
 
@@ -101,15 +105,9 @@ class Query(BaseQuery[M]):
         if limit is not None and limit <= 0:
             return iter(())
         asked, found = self._filter(pushed), self._sorted_by(pushed)
-        collection = self.storage.collection
         if found is not None and found.ranks:
-            stages = _pipeline(asked, found, pushed)
-            with translated(self.storage):
-                cursor: Any = collection.aggregate(
-                    stages, batchSize=BATCH, **self._options
-                )
-            return self.storage.rows(cursor)
-        cursor = collection.find(
+            return self._piped(_pipeline(asked, found, pushed))
+        cursor = self.storage.collection.find(
             asked,
             skip=pushed.start,
             limit=limit or 0,
@@ -117,7 +115,30 @@ class Query(BaseQuery[M]):
             sort=list(found.names) if found else None,
             **self._options,
         )
-        return self._rows_of(cursor)
+        if found is None or len(found.names) < SEVERAL_NAMES:
+            return self._rows_of(cursor)
+        return self._unless_parallel(cursor, _pipeline(asked, found, pushed))
+
+    def _piped(self, stages: list[Form]) -> Iterator[Row]:
+        """Yield the documents that come out of a pipeline."""
+        with translated(self.storage):
+            cursor = self.storage.collection.aggregate(
+                stages, batchSize=BATCH, **self._options
+            )
+        return self.storage.rows(cursor)
+
+    def _unless_parallel(self, cursor: Any, stages: list[Form]) -> Iterator[Row]:
+        """Read a cursor, or a pipeline where lists under two names fail the sort."""
+        rows = self._rows_of(cursor)
+        try:
+            first = next(rows, None)
+        except StorageError as error:
+            if PARALLEL not in str(error):
+                raise
+            rows, first = self._piped(stages), None
+        if first is not None:
+            yield first
+        yield from rows
 
     def _rows_of(self, cursor: Any) -> Iterator[Row]:
         rows = self.storage.rows(cursor)
@@ -200,12 +221,8 @@ class Query(BaseQuery[M]):
                 }
             },
         ]
-        with translated(self.storage):
-            cursor = self.storage.collection.aggregate(
-                stages, batchSize=BATCH, **self._options
-            )
         whole = Shape(members={"value": Member("value", shape or Shape())})
-        rows = self.storage.rows(cursor)
+        rows = self._piped(stages)
         return (self.storage.decode(row, whole).get("value") for row in rows)
 
     def _shape_at(self, path: Path) -> Shape | None:
