@@ -33,7 +33,7 @@ def update_for(changes: Changes) -> Document | list[Document]:
     removes = [stored_path(path) for path in changes.removes]
     if all(is_plain(path) for path in (*sets, *removes)):
         return _plain_update(sets, removes)
-    return _pipeline(changes)
+    return pipeline_for(changes)
 
 
 def is_plain(path: Path) -> bool:
@@ -61,7 +61,7 @@ def _plain_update(sets: dict[Path, Any], removes: list[Path]) -> Document:
     return update
 
 
-def _pipeline(changes: Changes) -> list[Document]:
+def pipeline_for(changes: Changes) -> list[Document]:
     """Give a pipeline of a few steps a stage; it may have 1,000 stages."""
     steps = [*_removals(changes), *_writes(changes)]
     stages = []
