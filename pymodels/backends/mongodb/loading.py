@@ -161,7 +161,7 @@ def _are_marked(document: Document, dates: dict[str, frozenset[Kind]]) -> bool:
         if mark == "date":
             # With a time of day it is none; validation refuses it as one then.
             kind = Kind.DATE
-        elif mark in {"datetime", "naive"}:
+        elif mark == "datetime" or mark == "naive":
             kind = Kind.DATETIME
         else:
             return False
