@@ -217,7 +217,9 @@ def foreign_keys(documents, random):
             document["_id"] = UUID(int=at << 100 | at).bytes
             document["_id"] = Binary(document["_id"], 4)
         elif chance < 0.55:
-            document["_id"] = random.choice((1, -1)) * (at + random.choice((0, 10**12)))
+            document["_id"] = random.choice((1, -1)) * (
+                at + random.choice((2000, 10**12))
+            )
 
 
 def ours(storage, records, random):
