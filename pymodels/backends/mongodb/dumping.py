@@ -20,7 +20,7 @@ LARGEST = LARGEST_INTEGER
 class _Steps(NamedTuple):
     """What is to be done for values of one combination of types."""
 
-    texts: tuple[int, ...]
+    texts: Callable[[tuple[Any, ...]], tuple[str, ...]]
     lists: tuple[int, ...]
     numbers: tuple[int, ...]
     converted: tuple[tuple[str, Callable[[Any], Any]], ...]
@@ -44,6 +44,7 @@ def dumper(
     values_of = itemgetter(*names)
     validate = None if writing.is_checked else codec.validator.validate_python
     known: dict[tuple[type, ...], _Steps] = {}
+    whole = ("_id", *stored)
 
     def dump(key: str, instance: "Model") -> Row:
         try:
@@ -53,7 +54,7 @@ def dumper(
             if steps is None:
                 writing.note_of(types)  # refuses what is not a field's exact type
                 steps = known[types] = _steps(stored, types)
-            text = "".join([values[at] for at in steps.texts])
+            text = "".join(steps.texts(values))
             for at in steps.lists:
                 text += "".join(values[at])
             for at in steps.numbers:
@@ -62,7 +63,7 @@ def dumper(
                     return long_way(key, instance)
             if "\0" in text or not (text.isascii() or _is_encodable(text)):
                 return long_way(key, instance)
-            document = {"_id": key, **dict(zip(stored, values, strict=True))}
+            document = dict(zip(whole, (key, *values), strict=True))
             for name, convert in steps.converted:
                 document[name] = convert(document[name])
             if validate is not None:
@@ -88,8 +89,19 @@ def _steps(stored: tuple[str, ...], types: tuple[type, ...]) -> _Steps:
     ]
     kinds = {name: "date" for name, kind in pairs if kind is date}
     return _Steps(
-        places(str), places(list), places(int, float), tuple(converted), kinds or None
+        _getter(places(str)),
+        places(list),
+        places(int, float),
+        tuple(converted),
+        kinds or None,
     )
+
+
+def _getter(places: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """Give the values at some places, as a tuple of however many."""
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: tuple([values[at] for at in places])
 
 
 def _is_encodable(text: str) -> bool:

@@ -7,6 +7,7 @@ equal.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -48,6 +49,12 @@ def natives_of(key: str) -> list[Any]:
     if key[0] in "{[" or key in {"null", "true", "false"}:
         return _from_json(key)
     return _integers(key)
+
+
+def candidates_of(key: str) -> Iterator[Any]:
+    """Yield what to look for, one after the other: the text, then what it stands for."""
+    yield key
+    yield from natives_of(key)
 
 
 def _integers(key: str) -> list[Any]:

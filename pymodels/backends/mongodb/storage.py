@@ -13,11 +13,11 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from pymodels.backends.mongodb import clients, inserting, loading
-from pymodels.backends.mongodb.documents import Document, decode, encode
+from pymodels.backends.mongodb.documents import Document, as_map, decode, encode
 from pymodels.backends.mongodb.dumping import dumper
 from pymodels.backends.mongodb.faults import translated
 from pymodels.backends.mongodb.indexes import create_index
-from pymodels.backends.mongodb.keys import by_key, natives_of, text_of
+from pymodels.backends.mongodb.keys import by_key, candidates_of, natives_of, text_of
 from pymodels.backends.mongodb.patch import patched, update_for
 from pymodels.backends.mongodb.query import Query
 from pymodels.backends.mongodb.transactions import Transaction
@@ -162,7 +162,11 @@ class Storage(BaseStorage):
         try:
             with translated(self):
                 for document in cursor:
-                    key = document["_id"]
+                    try:
+                        key = document["_id"]
+                    except TypeError:
+                        document = as_map(document)
+                        key = document["_id"]
                     yield (key if type(key) is str else text_of(key), document)
         finally:
             cursor.close()  # type: ignore[attr-defined]  # any cursor has it
@@ -192,6 +196,7 @@ class Storage(BaseStorage):
                 by_key(natives[0]), session=self.session
             )
         if document is not None:
+            document = as_map(document)
             yield (text_of(document["_id"]), document)
 
     def scan(self) -> Iterator[Row]:
@@ -226,7 +231,7 @@ class Storage(BaseStorage):
     def patch(self, key: str, changes: Changes) -> bool:
         """Make the changes in one update."""
         update = update_for(changes)
-        for native in [key, *natives_of(key)]:
+        for native in candidates_of(key):
             self.note((native,))
             with translated(self, writes=True):
                 result = self.collection.update_one(
@@ -238,7 +243,7 @@ class Storage(BaseStorage):
 
     def discard(self, key: str) -> bool:
         """Remove."""
-        for native in [key, *natives_of(key)]:
+        for native in candidates_of(key):
             self.note((native,))
             with translated(self, writes=True):
                 result = self.collection.delete_one(
