@@ -18,7 +18,6 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from pymodels.changes import Changes, apply
-from pymodels.errors import EncodeError
 from pymodels.shapes import Shape
 from pymodels.tokyo.packing import pack_map, read_length, unpack_map
 from pymodels.tokyo.texts import (
@@ -32,8 +31,9 @@ from pymodels.tokyo.texts import (
 from pymodels.values import Record, same
 
 NOTE = "_kinds"
-"""The reserved column; no field can have its name."""
+"""The reserved column; a field of that name is stored with a ``_`` behind it."""
 NOTE_COLUMN = NOTE.encode()
+_ALIKE = NOTE + "_"
 
 # What a note may hold unquoted; never a blank or a comma, at which the library
 # would split it.
@@ -78,25 +78,45 @@ NOTHING_NOTED: Mapping[str, str] = MappingProxyType({})
 # Whole records.
 
 
+def stored_name(name: str) -> str:
+    """Keep a field's name apart from the note's: one more ``_`` at its end."""
+    return f"{name}_" if name.rstrip("_") == NOTE else name
+
+
+def field_name(stored: str) -> str:
+    """Give the field's name back."""
+    return stored[:-1] if stored.rstrip("_") == NOTE else stored
+
+
 def name_of(column: bytes) -> str:
-    """Give the name of a column; bytes that are no UTF-8 can be put back."""
-    return column.decode(errors="surrogateescape")
+    """Give the field of a column; bytes that are no UTF-8 can be put back."""
+    return field_name(key_of(column))
 
 
 def column_of(name: str) -> bytes:
-    """Give the column of a name."""
-    return name.encode(errors="surrogateescape")
+    """Give the column of a field."""
+    return key_column(stored_name(name))
+
+
+def key_of(stored: bytes) -> str:
+    """Give a key, or a column's name, as text."""
+    return stored.decode(errors="surrogateescape")
+
+
+def key_column(key: str) -> bytes:
+    """Give the bytes of a key, or of a column's name."""
+    return key.encode(errors="surrogateescape")
 
 
 def texts_of(packed: bytes) -> dict[str, str | bytes]:
-    """Split packed columns into names and texts; what is no text stays bytes.
+    """Split packed columns into their names and texts; what is no text stays bytes.
 
     A value of no bytes at all stays bytes too: only other programs write it.
     """
     found: dict[str, str | bytes] = {}
     if not packed.isascii() or 0 in packed:
         for column, value in unpack_map(packed).items():
-            found[name_of(column)] = text_or_bytes(value)
+            found[key_of(column)] = text_or_bytes(value)
         return found
     # All lengths are single bytes, and offsets are those of the text.
     text = packed.decode()
@@ -123,8 +143,6 @@ def _put(
     columns: dict[bytes, bytes], kinds: dict[str, str], name: str, value: Any
 ) -> None:
     """Write one value into columns and kinds, instead of what is there."""
-    if name == NOTE:
-        raise EncodeError(f"the name {NOTE!r} is kept for the note of kinds")
     if isinstance(value, Unreadable):
         columns[column_of(name)] = bytes(value)
         kinds.pop(name, None)
@@ -164,6 +182,8 @@ def read_noted_row(packed: bytes) -> tuple[Record, str] | None:
     """
     texts: Record = texts_of(packed)
     note = texts.pop(NOTE, None)
+    if _ALIKE.encode() in packed:
+        texts = {field_name(name): text for name, text in texts.items()}
     reading = _reading(note) if type(note) is str else None
     if reading is None or texts.keys() != reading.columns:
         return None
@@ -190,9 +210,10 @@ def _decode_foreign(packed: bytes, shape: Shape | None) -> Record:
     texts = texts_of(packed)
     note = texts.pop(NOTE, None)
     kinds = kinds_of(note) if isinstance(note, str) else NOTHING_NOTED
-    found = {
-        name: _value(name, text, kinds.get(name), shape) for name, text in texts.items()
-    }
+    found: Record = {}
+    for column, text in texts.items():
+        name = field_name(column)
+        found[name] = _value(name, text, kinds.get(name), shape)
     for name, word in kinds.items():
         if word == "none" and name not in found:
             found[name] = None

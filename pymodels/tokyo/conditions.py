@@ -16,7 +16,7 @@ from typing import Any
 
 from pymodels import predicates as p
 from pymodels.shapes import Shape
-from pymodels.tokyo.columns import NOTE, NOTE_COLUMN, column_of, kinds_of
+from pymodels.tokyo.columns import NOTE_COLUMN, column_of, kinds_of
 from pymodels.tokyo.search import KEY_COLUMN, Condition, Operator
 from pymodels.tokyo.texts import (
     EMPTY,
@@ -71,8 +71,6 @@ def compile_term(node: p.Predicate) -> Wanted | None:
             return Wanted((NEVER,), (NEVER,), always_sound, exact=True)
         case p.Not(term):
             return _negated(term)
-        case p.Comparison((name, *_)) if name == NOTE:
-            return None
         case p.Comparison(path) if len(path) > 1:
             return _below(node)
         case p.HasKind((name,), kinds=kinds):

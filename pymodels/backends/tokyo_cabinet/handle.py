@@ -1,0 +1,220 @@
+"""One handle on one file, shared by the storages of a process.
+
+The library refuses to open a file twice in one process, and lets the lock of a file
+go when the process opens and closes it otherwise. So there is one handle a real
+path, here, and nothing else of ours ever opens the file.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+from pymodels.backends.tokyo_cabinet.faults import translation
+from pymodels.backends.tokyo_cabinet.ledger import Ledger
+from pymodels.errors import StorageError
+from pymodels.tokyo.columns import note_in
+from pymodels.tokyo.faults import TokyoError
+from pymodels.tokyo.library import BTree, Hash, Table
+from pymodels.tokyo.packing import unpack
+from pymodels.tokyo.search import IndexType, Search
+
+Undo = tuple[bytes, bytes | None]
+
+
+class Handle:
+    """A file, its lock, and what is known of it.
+
+    All use of the library is inside ``with handle``: a thread that is in a
+    transaction keeps the others out, readers too, so that nobody sees what may be
+    undone, or writes what would be undone with it.
+    """
+
+    def __init__(
+        self, database: Table | Hash | BTree, path: str, *, is_writer: bool, sync: bool
+    ) -> None:
+        self.database = database
+        self.path = path
+        self.is_writer = is_writer
+        self.sync = sync
+        self.users = 0
+        self.lock = threading.RLock()
+        self.ledger = Ledger(is_complete=database.count == 0)
+        self.levels: list[list[Undo]] = []
+        self.trusted: set[bytes] = set()
+        """Columns whose decimal index was made while we looked."""
+        self.unmade: set[str] = set()
+        """Names of indexes that were asked for, and that no column can have."""
+        self.has_trusted_texts = True
+        """Whether lexical indexes are known to be whole."""
+
+    @property
+    def table(self) -> Table:
+        """The database, if it is a table."""
+        if not isinstance(self.database, Table):
+            raise StorageError(f"{self.path} is no table")
+        return self.database
+
+    @property
+    def indexes(self) -> dict[bytes, IndexType]:
+        """The indexes of a table."""
+        return self.database.indexes if isinstance(self.database, Table) else {}
+
+    def __enter__(self) -> "Handle":
+        self.lock.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.lock.release()
+        if isinstance(error, TokyoError):
+            raise translation(error, self.path) from error
+
+    # Writing.
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Make a write whole: with indexes, and where it waits for the disk.
+
+        What is written to an index without a transaction is lost if the process is
+        killed.
+        """
+        with self:
+            self._check_writer()
+            if self.levels or not (self.indexes or self.sync):
+                yield
+                return
+            yield from self._in_transaction()
+
+    @contextmanager
+    def writing_many(self) -> Iterator[None]:
+        """Make many writes all or nothing."""
+        with self:
+            self._check_writer()
+            if self.levels:
+                self.begin()
+                try:
+                    yield
+                except BaseException:
+                    self.rollback()
+                    raise
+                self.commit()
+                return
+            yield from self._in_transaction()
+
+    def _in_transaction(self) -> Iterator[None]:
+        self.database.begin()
+        try:
+            yield
+        except BaseException:
+            self.database.abort()
+            raise
+        self.database.commit()
+
+    def _check_writer(self) -> None:
+        if not self.is_writer:
+            raise StorageError(
+                f"{self.path} was opened for reading only, by the setting mode"
+            )
+
+    def put(self, key: bytes, stored: bytes) -> None:
+        """Create or overwrite a record."""
+        self._remember(key)
+        if isinstance(self.database, Table):
+            self.database.put_packed(key, stored)
+            self.ledger.learn(note_in(stored))
+        else:
+            self.database.put(key, stored)
+
+    def put_new(self, key: bytes, stored: bytes) -> bool:
+        """Create a record; say False, and change nothing, if the key exists."""
+        if isinstance(self.database, Table):
+            done = self.database.put_keep_packed(key, stored)
+            self.ledger.learn(note_in(stored))
+        else:
+            done = self.database.put_keep(key, stored)
+        if done and len(self.levels) > 1:
+            self.levels[-1].append((key, None))
+        return done
+
+    def out(self, key: bytes) -> bool:
+        """Remove a record; say whether there was one."""
+        self._remember(key)
+        return self.database.out(key)
+
+    def _remember(self, key: bytes) -> None:
+        """Note what was there, if a savepoint may want it back."""
+        if len(self.levels) > 1:
+            self.levels[-1].append((key, self.get(key)))
+
+    # Reading.
+
+    def get(self, key: bytes) -> bytes | None:
+        """Give what is stored under a key."""
+        if isinstance(self.database, Table):
+            return self.database.get_packed(key)
+        return self.database.get(key)
+
+    # Transactions: the outermost is the library's, those inside are ours to undo.
+
+    def begin(self) -> None:
+        """Begin a transaction, or a savepoint inside one."""
+        self._check_writer()
+        if not self.levels:
+            self.database.begin()
+        self.levels.append([])
+
+    def commit(self) -> None:
+        """Keep what was written since `begin`, as far as the outer one does."""
+        done = self.levels[-1]
+        if len(self.levels) == 1:
+            self.database.commit()
+        elif len(self.levels) > 2:
+            self.levels[-2].extend(done)
+        self.levels.pop()
+
+    def rollback(self) -> None:
+        """Undo what was written since `begin`."""
+        undone = self.levels.pop()
+        if not self.levels:
+            self.database.abort()
+            return
+        for key, stored in reversed(undone):
+            if stored is None:
+                self.database.out(key)
+            else:
+                # What was there was learned of when it was written.
+                self._put_back(key, stored)
+
+    def _put_back(self, key: bytes, stored: bytes) -> None:
+        if isinstance(self.database, Table):
+            self.database.put_packed(key, stored)
+        else:
+            self.database.put(key, stored)
+
+    # What is known of a table.
+
+    def survey(self) -> None:
+        """Read all rows, if that is the cheaper thing to do by now."""
+        with self:
+            if self.ledger.should_read(self.database.count):
+                keys = unpack(self.table.search_packed(Search()))
+                found: Callable[[bytes], Any] = self.table.get_packed
+                self.ledger.read(row for row in map(found, keys) if row is not None)
+
+    def restore_decimals(self, columns: set[bytes]) -> None:
+        """Make decimal indexes anew that we have not watched from the beginning.
+
+        An odd value, gone or not, may have left one out of order.
+        """
+        with self:
+            if not self.is_writer or self.levels:
+                return
+            for column in columns - self.trusted:
+                self.table.set_index(column, IndexType.DECIMAL)
+                self.trusted.add(column)

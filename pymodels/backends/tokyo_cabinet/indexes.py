@@ -1,0 +1,86 @@
+"""Indexes of tables: one a column, lexical for texts and decimal for ints."""
+
+from pymodels.backends.tokyo_cabinet.handle import Handle
+from pymodels.errors import StorageError, Unsupported
+from pymodels.indexes import BoundIndex
+from pymodels.plan import Order
+from pymodels.tokyo.columns import column_of, name_of
+from pymodels.tokyo.faults import TokyoError
+from pymodels.tokyo.search import IndexType
+from pymodels.tokyo.texts import is_whole
+from pymodels.values import Kind
+
+_TEXTUAL = {Kind.STRING, Kind.BOOL, Kind.BYTES, Kind.DATE, Kind.DATETIME, Kind.NONE}
+
+
+def _type_of(order: Order) -> IndexType | None:
+    """Give the type of index that serves a field; None if none does."""
+    declared = order.declared
+    if declared is None or len(order.path) != 1:
+        return None
+    if declared.kinds <= _TEXTUAL:
+        return IndexType.LEXICAL
+    if declared.kinds <= {Kind.NUMBER, Kind.NONE} and is_whole(declared):
+        return IndexType.DECIMAL
+    return None
+
+
+def create(handle: Handle, index: BoundIndex) -> str:
+    """Index each column that can be; one that has an index keeps it.
+
+    Nested values, lists, floats and Decimals are left out: the library has no
+    index that would serve them. Gives the name of the first one. Raises
+    `Unsupported` for a unique index.
+    """
+    _refuse_unique(index)
+    made = []
+    for order in index.orders:
+        kind = _type_of(order)
+        if kind is None:
+            continue
+        column = column_of(order.path[0])
+        if column not in handle.indexes:
+            _make(handle, column, kind)
+        made.append(_name(column, handle.indexes[column]))
+    if not made:
+        # The same answers without one; the same names when asked again.
+        made.append(f"{index}:none")
+        handle.unmade.add(made[0])
+    return made[0]
+
+
+def _refuse_unique(index: BoundIndex) -> None:
+    if index.unique:
+        raise Unsupported(f"{index}: Tokyo Cabinet has no unique indexes")
+
+
+def refuse(index: BoundIndex, kind: str) -> str:
+    """Answer for a file that has no indexes: its keys are in order, or hashed."""
+    _refuse_unique(index)
+    raise Unsupported(f"{index}: a file of the kind {kind} has no indexes")
+
+
+def _make(handle: Handle, column: bytes, kind: IndexType) -> None:
+    if not handle.is_writer:
+        raise StorageError(f"{handle.path} was opened for reading only")
+    try:
+        handle.table.set_index(column, kind)
+    except TokyoError as error:
+        if "empty" not in error.message:
+            raise
+        raise StorageError(
+            f"{handle.path}: {error.message}; another program wrote it. Give the "
+            "record another value, or remove the column, then make the index"
+        ) from error
+    if kind is IndexType.DECIMAL:
+        handle.trusted.add(column)
+
+
+def _name(column: bytes, kind: IndexType) -> str:
+    return f"{name_of(column)}:{kind.name.lower()}"
+
+
+def names(handle: Handle) -> list[str]:
+    """Give the names of all indexes of a table, and of those that serve nobody."""
+    made = [_name(column, kind) for column, kind in handle.indexes.items()]
+    return [*made, *sorted(handle.unmade)]

@@ -1,0 +1,324 @@
+"""Records in a file of Tokyo Cabinet: a table, a hash or a B+ tree."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from itertools import islice
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote, urlsplit
+
+from pymodels.backends._tokyo_forms import ColumnForm, Form, JsonForm
+from pymodels.backends.tokyo_cabinet import indexes
+from pymodels.backends.tokyo_cabinet.opening import (
+    COMPRESSIONS,
+    KINDS,
+    MODES,
+    Asked,
+    acquire,
+    release,
+)
+from pymodels.backends.tokyo_cabinet.query import Query
+from pymodels.changes import Changes
+from pymodels.errors import SettingsError, StorageError
+from pymodels.indexes import BoundIndex
+from pymodels.plan import Row
+from pymodels.query import M
+from pymodels.shapes import Shape
+from pymodels.storage import BaseStorage
+from pymodels.tokyo.columns import key_column, key_of
+from pymodels.tokyo.library import BTree
+from pymodels.tokyo.packing import unpack
+from pymodels.tokyo.search import Search
+from pymodels.values import Record
+
+if TYPE_CHECKING:
+    from pymodels.model import Model
+
+CHUNK = 100
+"""Rows that are read at once, while other threads wait."""
+
+
+class Storage(BaseStorage):
+    """Records in a file of Tokyo Cabinet."""
+
+    query_class = Query
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        kind: Literal["TABLE", "HASH", "BTREE"] = "TABLE",
+        mode: Literal["create", "write", "read"] = "create",
+        bnum: int = 0,
+        large: bool = True,
+        compression: Literal["none", "deflate", "bzip", "tcbs"] = "none",
+        sync: bool = False,
+        wait: float = 0.0,
+        residual: Literal["allow", "warn", "forbid"] = "allow",
+    ) -> None:
+        """Open a file; its folder must be there.
+
+        ``path``: the file. ``kind``: "TABLE" keeps natural columns, "HASH" and
+        "BTREE" one JSON text a record. ``mode``: "create" makes the file if it is
+        absent, "write" does not, "read" lets other processes read too. ``bnum``:
+        how many buckets a new file gets, best more than there will be records; 0
+        is the library's default. ``large``: let a new file grow beyond 2 GB.
+        ``compression``: of a new file's records. ``sync``: wait for the disk with
+        each write. ``wait``: seconds to wait for another process that has the file
+        open. ``residual``: see `BaseStorage`. Raises `StorageError` if the file
+        cannot be opened, `StorageBusy` if another process holds it.
+        """
+        super().__init__(residual=residual)
+        _check_choice("kind", kind, KINDS)
+        _check_choice("mode", mode, MODES)
+        _check_choice("compression", compression, COMPRESSIONS)
+        if not isinstance(path, str | PathLike) or not fspath(path):
+            raise SettingsError(f"path is {path!r}; it takes the name of a file")
+        if "\0" in fspath(path):
+            raise SettingsError(f"path is {path!r}; no file has a NUL in its name")
+        _check_number("bnum", bnum, (int,))
+        _check_number("wait", wait, (int, float))
+        self.path = fspath(path)
+        self.kind = kind
+        self.form: Form = ColumnForm() if kind == "TABLE" else JsonForm()
+        asked = Asked(kind, mode, bnum, large, compression, sync, wait)
+        self.handle = acquire(self.path, asked)
+
+    @classmethod
+    def url_settings(cls, url: str) -> dict[str, Any]:
+        """``tokyo-cabinet:///relative.tct``, ``tokyo-cabinet:////absolute.tct``."""
+        parts = urlsplit(url)
+        if parts.netloc or len(parts.path) < 2:
+            raise SettingsError(
+                f"{url}: such a URL is tokyo-cabinet:///relative.tct or "
+                "tokyo-cabinet:////absolute.tct"
+            )
+        return {"path": unquote(parts.path[1:])}
+
+    def __str__(self) -> str:
+        kind = "" if self.kind == "TABLE" else f"?kind={self.kind}"
+        return f"tokyo-cabinet:///{self.path}{kind}"
+
+    @property
+    def connection(self) -> Any:
+        """The library's handle: `pymodels.tokyo.library`.
+
+        What is written by it is not noted, so that from then on each row that a
+        query finds is looked at.
+        """
+        self.check_open()
+        self.handle.ledger.learn(None)
+        self.handle.ledger.has_nul = True
+        return self.handle.database
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the file can be searched."""
+        return self.kind == "TABLE"
+
+    @property
+    def sorts_keys(self) -> bool:
+        """Whether the file gives its keys in order."""
+        return self.kind != "HASH"
+
+    # Rows and records.
+
+    def encode(self, key: str, record: Record) -> Row:
+        """Turn a canonical record into a row."""
+        return self.form.encode(key, record)
+
+    def decode(self, row: Row, shape: Shape | None = None) -> Record:
+        """Turn a row into its record."""
+        return self.form.decode(row, shape)
+
+    def loader(self, model: type[M]) -> Callable[[Row], M]:
+        """Take the short way to instances, where there is one."""
+        return self.form.loader(self, model) or super().loader(model)
+
+    def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
+        """Let loading show membership, where it does."""
+        return self.form.sifter(self, model)
+
+    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+        """Take the short way from instances."""
+        return self.form.dumper(self, model)
+
+    def patched(self, row: Row, changes: Changes) -> Row:
+        """Give a row with changes in it."""
+        return self.form.patched(row, changes)
+
+    # Reading.
+
+    def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
+        """Yield the rows of those keys that are there."""
+        return self._rows_of(map(key_column, keys))
+
+    def scan(self) -> Iterator[Row]:
+        """Yield all rows that are there now."""
+        return self.rows(Search()) if self.is_table else self.scan_in(None)
+
+    def rows(self, search: Search) -> Iterator[Row]:
+        """Yield the rows that a search of the table finds."""
+        with self.handle as handle:
+            keys = handle.table.search_packed(search)
+        yield from self._rows_of(unpack(keys))
+
+    def scan_in(self, descending: bool | None) -> Iterator[Row]:
+        """Yield all rows of a hash or a tree; of a tree in the order of keys."""
+        database = self.handle.database
+        with self.handle:
+            packed = database.packed_keys()
+        keys = unpack(packed)
+        if descending or (descending is not None and not isinstance(database, BTree)):
+            keys = iter(sorted(keys, reverse=bool(descending)))
+        yield from self._rows_of(keys)
+
+    def _rows_of(self, keys: Iterator[bytes]) -> Iterator[Row]:
+        make, get = self.form.row, self.handle.get
+        while wanted := list(islice(keys, CHUNK)):
+            with self.handle:
+                found = [
+                    (key, stored) for key in wanted if (stored := get(key)) is not None
+                ]
+            for key, stored in found:
+                yield make(key, stored)
+
+    def __len__(self) -> int:
+        self.check_open()
+        with self.handle as handle:
+            return handle.database.count
+
+    def __iter__(self) -> Iterator[str]:
+        self.check_open()
+        return self._keys()
+
+    def _keys(self) -> Iterator[str]:
+        with self.handle as handle:
+            if self.is_table:
+                packed = handle.table.search_packed(Search())
+            else:
+                packed = handle.database.packed_keys()
+        for key in unpack(packed):
+            yield key_of(key)
+
+    # Writing.
+
+    def insert(self, row: Row) -> bool:
+        """Create, unless the key is taken."""
+        with self.handle.writing():
+            return self.handle.put_new(key_column(row[0]), self.form.stored(row))
+
+    def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
+        """Create all in one transaction, or none."""
+        put, stored = self.handle.put_new, self.form.stored
+        new = [(key_column(row[0]), stored(row)) for row in rows]
+        try:
+            with self.handle.writing_many():
+                for key, value in new:
+                    if not put(key, value):
+                        raise _TakenError
+        except _TakenError:
+            return [False]
+        return [True] * len(new)
+
+    def replace(self, row: Row) -> None:
+        """Create or overwrite."""
+        with self.handle.writing():
+            self.handle.put(key_column(row[0]), self.form.stored(row))
+
+    def patch(self, key: str, changes: Changes) -> bool:
+        """Read, change and write, while nobody else writes."""
+        stored_key = key_column(key)
+        with self.handle.writing():
+            stored = self.handle.get(stored_key)
+            if stored is None:
+                return False
+            row = self.form.patched(self.form.row(stored_key, stored), changes)
+            self.handle.put(stored_key, self.form.stored(row))
+            return True
+
+    def discard(self, key: str) -> bool:
+        """Remove."""
+        with self.handle.writing():
+            return self.handle.out(key_column(key))
+
+    def clear(self) -> None:
+        """Remove all records; in a transaction, one by one."""
+        self.check_open()
+        with self.handle as handle:
+            if handle.levels or not handle.is_writer:
+                super().clear()
+                return
+            handle.database.vanish()
+            handle.ledger.forget(is_complete=True)
+
+    def sync(self) -> None:
+        """Bring what was written to the disk."""
+        self.check_open()
+        with self.handle as handle:
+            if handle.is_writer and not handle.levels:
+                handle.database.sync()
+
+    def close(self) -> None:
+        """Let go of the file; the last storage on it closes it."""
+        if self.is_closed:
+            return
+        is_ours = self._process == os.getpid()
+        super().close()
+        if is_ours:
+            release(self.handle)
+
+    # Indexes.
+
+    def create_index(self, index: BoundIndex) -> str:
+        """Index the columns of an index, each by itself."""
+        if not self.is_table:
+            return indexes.refuse(index, self.kind)
+        with self.handle as handle:
+            if handle.levels:
+                raise StorageError(f"{self}: no index can be made in a transaction")
+            return indexes.create(handle, index)
+
+    def list_indexes(self) -> list[str]:
+        """Give the names of the indexes that the table has."""
+        self.check_open()
+        with self.handle as handle:
+            return indexes.names(handle)
+
+    # Transactions.
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Keep other threads out."""
+        return self.handle
+
+    def begin(self, depth: int) -> None:
+        """Begin a transaction, or a savepoint."""
+        self._local.begun = getattr(self._local, "begun", 0)
+        self.handle.begin()
+        self._local.begun += 1
+
+    def commit(self, depth: int) -> None:
+        """Make it final."""
+        self.handle.commit()
+        self._local.begun -= 1
+
+    def rollback(self, depth: int) -> None:
+        """Undo it, if it was begun."""
+        if getattr(self._local, "begun", 0) > depth:
+            self._local.begun -= 1
+            self.handle.rollback()
+
+
+class _TakenError(Exception):
+    """A key is taken: the batch is undone."""
+
+
+def _check_choice(name: str, value: object, choices: Iterable[str]) -> None:
+    if value not in list(choices):
+        raise SettingsError(f"{name} is {value!r}; it can be {', '.join(choices)}")
+
+
+def _check_number(name: str, value: object, kinds: tuple[type, ...]) -> None:
+    if isinstance(value, bool) or not isinstance(value, kinds) or value < 0:  # type: ignore[operator]  # a number
+        raise SettingsError(f"{name} is {value!r}; it takes a number from 0 up")
