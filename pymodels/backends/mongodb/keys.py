@@ -52,7 +52,7 @@ def natives_of(key: str) -> list[Any]:
 
 
 def candidates_of(key: str) -> Iterator[Any]:
-    """Yield what to look for, one after the other: the text, then what it stands for."""
+    """Yield what to look for in turn: the text, then what it may stand for."""
     yield key
     yield from natives_of(key)
 
