@@ -189,7 +189,7 @@ TEXTS: list[Any] = [
     HEX,
     HEX.upper(),
     "%s%n",
-    "x" * 100_000,
+    "x" * 33_000,
     "\uffff\U0010ffff",
 ]
 OBJECTS: list[Any] = [

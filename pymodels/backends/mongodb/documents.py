@@ -97,7 +97,7 @@ def marks(value: Any) -> Any:
 
 def decode(document: Document, shape: Shape | None = None) -> Record:
     """Give the record in a document; unmarked dates are read by the shape."""
-    kinds = document.get(KINDS)
+    kinds = as_map(document.get(KINDS))
     noted: Mapping[str, Any] = kinds if type(kinds) is dict else {}
     record: Record = {}
     for stored, value in document.items():
@@ -122,8 +122,9 @@ def decode_value(value: Any, mark: Any, shape: Shape | None) -> Any:
     if kind is list:
         return _list(value, mark, shape)
     if kind is DBRef:
-        value, kind = dict(value.as_doc()), dict
+        value, kind = as_map(value), dict
     if kind is dict:
+        mark = as_map(mark)
         noted = mark if type(mark) is dict else {}
         return {
             name: decode_value(part, noted.get(name), _below(shape, name))
@@ -135,6 +136,11 @@ def decode_value(value: Any, mark: Any, shape: Shape | None) -> Any:
         number = value.to_decimal()
         return number if number.is_finite() else value
     return value
+
+
+def as_map(value: Any) -> Any:
+    """Give back the map that the driver took for a reference of its own."""
+    return dict(value.as_doc()) if type(value) is DBRef else value
 
 
 def _below(shape: Shape | None, name: str) -> Shape | None:

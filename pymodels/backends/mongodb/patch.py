@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from bson.dbref import DBRef
-
 from pymodels.backends.mongodb.documents import (
     KINDS,
     Document,
+    as_map,
     encode_value,
     marks,
     stored_path,
@@ -214,7 +213,7 @@ def _nest(path: Path, value: Any) -> Any:
 def patched(document: Document, changes: Changes) -> Document:
     """Give a document with the changes in it, as the server makes them."""
     result = dict(document)
-    noted = result.get(KINDS)
+    noted = as_map(result.get(KINDS))
     kinds = dict(noted) if type(noted) is dict else {}
     for path in changes.removes:
         stored = stored_path(path)
@@ -229,9 +228,7 @@ def patched(document: Document, changes: Changes) -> Document:
 
 def _inner(source: Document, name: str) -> Any:
     """Give what stands in a map, a map of its own to be changed if it is one."""
-    value = source.get(name)
-    if isinstance(value, DBRef):
-        return dict(value.as_doc())
+    value = as_map(source.get(name))
     return dict(value) if type(value) is dict else value
 
 
