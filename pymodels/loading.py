@@ -5,7 +5,12 @@ record, then pydantic's validation of it (law 14).
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import (
+    AbstractContextManager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -168,7 +173,9 @@ class ModelCodec:
     def round(self, instance: "Model", storage: "BaseStorage") -> None:
         """Cut an instance's datetimes to what its storage keeps of them."""
         if storage.keeps_milliseconds and self.holds_datetimes:
-            round_instance(instance)
+            # What is nested so deep is refused when it is encoded.
+            with suppress(RecursionError):
+                round_instance(instance)
 
     def validate(self, record: Record, key: str) -> "Model":
         """Validate a record into an instance, or raise `InvalidRecord`."""

@@ -24,6 +24,7 @@ from pymodels.errors import (
 )
 from pymodels.expressions import Descending, Expression
 from pymodels.hooks import QueryHooks
+from pymodels.keys import is_key
 from pymodels.plan import (
     Order,
     Plan,
@@ -321,7 +322,7 @@ class BaseQuery(QueryHooks[M]):
         key = candidate if isinstance(candidate, str) else None
         if isinstance(candidate, self.model) and candidate.storage is self.storage:
             key = candidate.key
-        if key is None:
+        if not is_key(key):
             return False
         if self._start or self._stop is not None or self._skips_invalid:
             return key in set(self.keys())
