@@ -21,6 +21,8 @@ ALONE, SEVERAL = 5.0, 20.0
 """Seconds to look for a server: an election of a replica set takes eleven."""
 LONGEST_DATABASE, LONGEST_NAMESPACE = 63, 255
 _NOT_IN_DATABASES = frozenset(' .$/\\"')
+OURS = ("database", "collection", "timeout", "residual")
+"""The settings that a URL's query may name; all others are the driver's."""
 DEFAULTS: Mapping[str, Any] = {
     "w": "majority",
     # A hung member is found by this time-out of the driver's monitor.
@@ -97,7 +99,15 @@ def parse(uri: object) -> dict[str, Any]:
     try:
         found: dict[str, Any] = parse_uri(uri, validate=True, warn=False)
     except (errors.InvalidURI, errors.ConfigurationError, ValueError) as error:
-        raise SettingsError(f"{shown(uri)}: {brief(error)}") from error
+        told = brief(error)
+        if told.startswith("Unknown option"):
+            told += f" (of the driver's; those of ours are {', '.join(OURS)})"
+        raise SettingsError(f"{shown(uri)}: {told}") from error
+    if found["options"].get("w") == 0:
+        raise SettingsError(
+            f"{shown(uri)}: with w=0 the server acknowledges nothing, so that nobody "
+            "could say whether a record was there or was written; take w=1 or more"
+        )
     return found
 
 
@@ -109,17 +119,16 @@ def shown(uri: str) -> str:
     return f"{scheme}://{name}@{after}" if at else uri
 
 
-def split_query(url: str, ours: set[str]) -> tuple[str, dict[str, str]]:
-    """Divide a URL into one for the driver and the settings that are not its own."""
+def drivers_part(url: str) -> str:
+    """Give a URL without the settings that are ours."""
     parts = urlsplit(url)
     pairs = parse_qsl(parts.query, keep_blank_values=True)
-    theirs = urlencode([pair for pair in pairs if pair[0] not in ours])
+    theirs = urlencode([pair for pair in pairs if pair[0] not in OURS])
     rest = url.partition("?")[0]
     if theirs and rest.count("/") < 3:
         # The driver wants a slash between hosts and options.
         rest += "/"
-    found = {name: text for name, text in pairs if name in ours}
-    return (f"{rest}?{theirs}" if theirs else rest), found
+    return f"{rest}?{theirs}" if theirs else rest
 
 
 def connected(uri: str, timeout: float | None) -> Server:

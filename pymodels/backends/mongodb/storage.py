@@ -97,7 +97,7 @@ class Storage(BaseStorage):
     @classmethod
     def url_settings(cls, url: str) -> dict[str, Any]:
         """``mongodb://localhost/app?collection=people``, and the driver's options."""
-        uri, _ = clients.split_query(url, OURS)
+        uri = clients.drivers_part(url)
         database = unquote(urlsplit(uri).path[1:])
         return {"uri": uri, "database": database} if database else {"uri": uri}
 
@@ -105,7 +105,7 @@ class Storage(BaseStorage):
     def query_settings(cls, url: str) -> dict[str, Any]:
         """Take what is ours; the rest is the driver's."""
         found = from_query(url, cls)
-        return {name: value for name, value in found.items() if name in OURS}
+        return {name: value for name, value in found.items() if name in clients.OURS}
 
     def __str__(self) -> str:
         return self.address
@@ -347,7 +347,3 @@ class Storage(BaseStorage):
         with translated(self):
             names = [found["name"] for found in self.collection.list_indexes()]
         return [name for name in names if name != "_id_"]
-
-
-OURS = {"collection", "database", "timeout", "residual"}
-"""The settings that a URL's query may name; all others are the driver's."""
