@@ -155,6 +155,7 @@ def test_a_wrong_setting_is_an_error_that_names_it(settings, said):
         ("mongodb://localhost/app?retryWrite=true", "retryWrite"),
         ("mongodb://localhost/app?retryWrites=perhaps", "retryWrites"),
         ("mongodb://localhost/app?w=-1", "w"),
+        ("mongodb://localhost/app?w=0", "acknowledges nothing"),
         ("mongodb://localhost/app?readPreference=nearby", "readPreference"),
         ("mongodb://localhost/app?serverSelectionTimeoutMS=x", "serverSelection"),
         ("mongodb://localhost/app?tls=maybe", "tls"),
