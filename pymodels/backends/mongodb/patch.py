@@ -1,9 +1,10 @@
 """Changes to one atomic update, which sets and removes paths and their marks.
 
 Plain top-level names are set by ``$set`` and removed by ``$unset``. Nested paths,
-and names that those would read as something else, are written by a pipeline of
-``$setField``: it takes any name, sees each map as it is at that moment, and puts
-the whole value where a map has become something else.
+names that those would read as something else, and dates, whose marks need a map to
+stand in, are written by a pipeline of ``$setField``: it takes any name, sees each map
+as it is at that moment, and puts the whole value where a map has become something
+else.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,7 +31,8 @@ def update_for(changes: Changes) -> Document | list[Document]:
     """Give the update document, or the pipeline, that makes the changes."""
     sets = {stored_path(path): value for path, value in changes.sets.items()}
     removes = [stored_path(path) for path in changes.removes]
-    if all(is_plain(path) for path in (*sets, *removes)):
+    is_marked = any(marks(value) is not None for value in sets.values())
+    if not is_marked and all(is_plain(path) for path in (*sets, *removes)):
         return _plain_update(sets, removes)
     return pipeline_for(changes)
 
@@ -45,11 +47,7 @@ def _plain_update(sets: dict[Path, Any], removes: list[Path]) -> Document:
     gone: Document = {}
     for (name,), value in sets.items():
         written[name] = encode_value(value)
-        mark = marks(value)
-        if mark is None:
-            gone[f"{KINDS}.{name}"] = ""
-        else:
-            written[f"{KINDS}.{name}"] = mark
+        gone[f"{KINDS}.{name}"] = ""
     for (name,) in removes:
         gone[name] = gone[f"{KINDS}.{name}"] = ""
     update: Document = {}

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from pymongo.collation import Collation
 
-from pymodels.backends.mongodb.documents import KINDS, marks
+from pymodels.backends.mongodb.documents import KINDS
 from pymodels.backends.mongodb.faults import translated
 from pymodels.backends.mongodb.filters import ALWAYS, Filter, Form, form
 from pymodels.backends.mongodb.key_terms import ID
@@ -22,7 +22,7 @@ from pymodels.backends.mongodb.order import (
     sorting,
     with_text_first,
 )
-from pymodels.backends.mongodb.patch import pipeline_for, update_for
+from pymodels.backends.mongodb.patch import update_for
 from pymodels.backends.mongodb.places import place
 from pymodels.backends.mongodb.showing import shown
 from pymodels.backends.mongodb.terms import compile_predicate, joined, native
@@ -192,10 +192,7 @@ class Query(BaseQuery[M]):
         """Change at once, unless there is a slice, or a savepoint to go back to."""
         if _is_sliced(pushed) or self.storage.is_in_savepoint:
             return None
-        has_dates = any(marks(value) is not None for value in changes.sets.values())
-        # A foreign `_kinds` may be no map: an update document would fail half-way.
-        update = pipeline_for(changes) if has_dates else update_for(changes)
-        asked = self._filter(pushed)
+        asked, update = self._filter(pushed), update_for(changes)
         with translated(self.storage, writes=True):
             done = self.storage.collection.update_many(asked, update, **self._options)
         return int(done.matched_count)
