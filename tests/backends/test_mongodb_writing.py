@@ -72,16 +72,19 @@ def changed(storage, record, changes):
 
 
 def test_plain_fields_are_set_without_a_pipeline():
-    changes = Changes({("text",): "x", ("born",): date(2020, 1, 1)}, (("size",),))
+    changes = Changes({("text",): "x"}, (("size",),))
     update = patch.update_for(changes)
     assert update == {
-        "$set": {
-            "text": "x",
-            "born": datetime(2020, 1, 1),
-            "_kinds.born": "date",
-        },
+        "$set": {"text": "x"},
         "$unset": {"_kinds.text": "", "size": "", "_kinds.size": ""},
     }
+
+
+@pytest.mark.parametrize("kinds", ["date", ["date"], [{"born": "naive"}], None, {}])
+def test_a_date_is_set_whatever_a_foreign_note_of_kinds_is(storage, kinds):
+    storage.connection.insert_one({"_id": "a", "text": "x", "_kinds": kinds})
+    assert storage.patch("a", Changes({("born",): date(2020, 1, 1)}))
+    assert storage["a"] == {"text": "x", "born": date(2020, 1, 1)}
 
 
 @pytest.mark.parametrize("name", NAMES, ids=ascii)
