@@ -47,6 +47,14 @@ def serve_file(
     max_connections: Annotated[
         int, typer.Option(min=1, help="How many clients at a time.")
     ] = 512,
+    bnum: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="How many buckets a new file gets, best more than there will be "
+            "records; 0 is the library's default.",
+        ),
+    ] = 0,
     log: Annotated[
         str | None, typer.Option(help="A file to log to; - is standard error.")
     ] = None,
@@ -64,7 +72,7 @@ def serve_file(
                 err=True,
             )
         place = Place(host, port, socket, max_connections)
-        serve(file, place, _say, readonly=readonly)
+        serve(file, place, _say, readonly=readonly, bnum=bnum)
     except (PyModelsError, OSError) as error:
         typer.echo(f"pymodels serve: {error}", err=True)
         raise typer.Exit(1) from error

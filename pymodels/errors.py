@@ -25,6 +25,7 @@
     └── Unsupported              (RuntimeError)  this backend cannot do that
 
     ResidualWarning              (UserWarning)   part of a query runs in Python
+    LostUpdateWarning            (UserWarning)   two writers may undo each other's
 
 Each carries a sentence that says what was asked, what was found and what is
 allowed. The driver's own error, where there is one, is the ``__cause__``.
@@ -144,3 +145,7 @@ class Unsupported(PyModelsError, RuntimeError):
 
 class ResidualWarning(UserWarning):
     """Part of a query runs in Python; the message names the query."""
+
+
+class LostUpdateWarning(UserWarning):
+    """The server has no atomic patch: one of two writers of a record may win."""

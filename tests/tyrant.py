@@ -98,7 +98,7 @@ class Server:
 
     def _command(self) -> list[str]:
         if self.is_original:
-            name = f"{self.path}#opts=l#bnum=100000"
+            name = f"{self.path}#opts=l#bnum=1000"
             place = ["-port", "0", "-host", self.socket]
             return [str(original()), *place, "-thnum", "4", "-le", *self.options, name]
         place = ["--socket", self.socket]

@@ -1,18 +1,9 @@
-"""A client of Tokyo Tyrant servers, of use without models: bytes in, bytes out.
-
-Reads are asked again, once, on a new connection when one breaks. Writes never are:
-one whose answer was lost is `WriteUncertain`.
-"""
+"""A client of Tokyo Tyrant servers, of use without models: bytes in, bytes out."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 
-from pymodels.errors import (
-    SettingsError,
-    StorageBusy,
-    StorageError,
-    WriteUncertain,
-)
+from pymodels.errors import StorageBusy, StorageClosed, StorageError
 from pymodels.tokyo import protocol
 from pymodels.tokyo.arguments import (
     COUNT,
@@ -23,22 +14,10 @@ from pymodels.tokyo.arguments import (
     search_arguments,
     without_hint,
 )
-from pymodels.tokyo.connections import Address, Connection, Pool
-from pymodels.tokyo.protocol import (
-    MISC,
-    NO_UPDATE_LOG,
-    STAT,
-    Answer,
-    Command,
-    ProtocolError,
-    encode_misc,
-    encode_request,
-)
+from pymodels.tokyo.asking import Asker
+from pymodels.tokyo.protocol import MISC, NO_UPDATE_LOG, Answer
 from pymodels.tokyo.search import IndexType, Joining, Search
-from pymodels.tokyo.tracking import FOREIGN
 
-KINDS = {"TABLE": "table", "HASH": "hash"}
-"""What a server says its file is, by what users say."""
 BATCH = 1_000
 ROOM = 4 * 2**20
 
@@ -46,136 +25,8 @@ Columns = dict[bytes, bytes]
 Step = tuple[bytes, bytes, bytes]
 
 
-class Refused(StorageError):
-    """The server answered code 1; it never says why."""
-
-
-class Client:
+class Client(Asker):
     """A server's file; threads may share it."""
-
-    def __init__(
-        self,
-        address: Address,
-        *,
-        timeout: float = 5.0,
-        pool_size: int = 8,
-        kind: str | None = None,
-    ) -> None:
-        """Connect once to see what the server holds.
-
-        ``kind``: "TABLE" or "HASH", compared with the server's own. Raises
-        `SettingsError` if it is another, `StorageError` if nobody listens.
-        """
-        self.address = address
-        self.kind = kind
-        self.status: dict[str, str] = {}
-        self._pool = Pool(address, timeout, pool_size, self._greet)
-        with self._pool.lent():
-            pass
-
-    def __str__(self) -> str:
-        return str(self.address)
-
-    def _greet(self, connection: Connection) -> None:
-        (answer,) = connection.exchange([encode_request(STAT)], [STAT])
-        text = b"".join(answer.strings).decode("utf-8", "replace")
-        lines = [line.partition("\t") for line in text.splitlines()]
-        self.status = {name: value for name, _, value in lines}
-        found = self.status.get("type")
-        if self.kind is not None and found != KINDS[self.kind]:
-            raise SettingsError(
-                f"{self.address} serves a file of the type {found!r}, not "
-                f"{KINDS[self.kind]!r}; kind can be {', '.join(KINDS)}"
-            )
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._pool.close()
-
-    # Asking.
-
-    def read(
-        self, command: Command, strings: Sequence[bytes] = (), *numbers: int
-    ) -> Answer:
-        """Ask what changes nothing; once more if the connection breaks."""
-        return self._read([encode_request(command, strings, numbers)], [command])[0]
-
-    def read_misc(self, name: bytes, strings: Iterable[bytes] = ()) -> Answer:
-        """Call a function that changes nothing."""
-        return self._read([encode_misc(name, strings, NO_UPDATE_LOG)], [MISC])[0]
-
-    def read_each(self, name: bytes, calls: Sequence[Sequence[bytes]]) -> list[Answer]:
-        """Call a function that changes nothing many times, without waiting between."""
-        frames = [encode_misc(name, strings, NO_UPDATE_LOG) for strings in calls]
-        return self._read(frames, [MISC] * len(frames))
-
-    def write(
-        self, command: Command, strings: Sequence[bytes] = (), *numbers: int
-    ) -> Answer:
-        """Ask for a change; `WriteUncertain` if the answer is lost."""
-        return self._write([encode_request(command, strings, numbers)], [command])[0]
-
-    def write_misc(self, name: bytes, strings: Iterable[bytes] = ()) -> Answer:
-        """Call a function that changes something."""
-        return self._write([encode_misc(name, strings)], [MISC])[0]
-
-    def write_each(self, name: bytes, calls: Sequence[Sequence[bytes]]) -> list[Answer]:
-        """Call a function that changes something many times, without waiting."""
-        frames = [encode_misc(name, strings) for strings in calls]
-        return self._write(frames, [MISC] * len(frames))
-
-    def _read(
-        self, frames: Sequence[bytes], commands: Sequence[Command]
-    ) -> list[Answer]:
-        try:
-            return self._exchange(frames, commands)
-        except TimeoutError as error:
-            raise self._late("an answer") from error
-        except StorageError:
-            raise
-        except (OSError, ProtocolError):
-            pass  # the server may have been started again
-        try:
-            return self._exchange(frames, commands)
-        except TimeoutError as error:
-            raise self._late("an answer") from error
-        except StorageError:
-            raise
-        except (OSError, ProtocolError) as error:
-            raise self._broken("an answer", error) from error
-
-    def _write(
-        self, frames: Sequence[bytes], commands: Sequence[Command]
-    ) -> list[Answer]:
-        with self._pool.lent() as connection:
-            try:
-                return connection.exchange(frames, commands)
-            except (OSError, ProtocolError) as error:
-                if len(frames) == 1 and not connection.is_sent:
-                    raise self._broken("a write that was not sent", error) from error
-                raise WriteUncertain(
-                    f"{self.address}: nobody knows whether it was written, the answer "
-                    f"was lost ({error or type(error).__name__})"
-                ) from error
-            except BaseException as error:
-                error.add_note(f"{self.address}: perhaps it was written, perhaps not")
-                raise
-
-    def _exchange(
-        self, frames: Sequence[bytes], commands: Sequence[Command]
-    ) -> list[Answer]:
-        with self._pool.lent() as connection:
-            return connection.exchange(frames, commands)
-
-    def _late(self, what: str) -> StorageBusy:
-        return StorageBusy(
-            f"{self.address}: {what} did not come within {self._pool.timeout} seconds"
-        )
-
-    def _broken(self, what: str, error: Exception) -> StorageError:
-        if isinstance(error, TimeoutError):
-            return self._late(what)
-        return StorageError(f"{self.address}: {what} was lost ({error})")
 
     # Of any file.
 
@@ -189,11 +40,11 @@ class Client:
 
     def sync(self) -> None:
         """Bring what was written to the disk."""
-        self._good(self.write(protocol.SYNC), "sync")
+        self.good(self.write(protocol.SYNC), "sync")
 
     def vanish(self) -> None:
         """Remove all records."""
-        self._good(self.write(protocol.VANISH), "vanish")
+        self.good(self.write(protocol.VANISH), "vanish")
 
     def out(self, key: bytes) -> bool:
         """Remove a record; say whether there was one."""
@@ -210,28 +61,34 @@ class Client:
         """
         wanted = iter(keys)
         while batch := list(islice(wanted, BATCH)):
-            answer = self._good(self.read_misc(b"getlist", batch), "getlist")
-            found = answer.strings
+            found = self._got(batch)
             if len(found) % 2 or not set(batch).issuperset(found[::2]):
                 raise StorageError(f"{self.address}: getlist gave what was not asked")
             yield from zip(found[::2], found[1::2], strict=True)
+
+    def _got(self, keys: list[bytes]) -> Sequence[bytes]:
+        try:
+            return self.good(self.read_misc(b"getlist", keys), "getlist").strings
+        except (StorageBusy, StorageClosed):
+            raise
+        except StorageError:
+            if len(keys) == 1:
+                raise
+        # They may be too large for one answer.
+        half = len(keys) // 2
+        return [*self._got(keys[:half]), *self._got(keys[half:])]
 
     def put_list(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Write keys and values, joined with NUL, in batches of bounded size."""
         for batch in batches(pairs):
             strings = list(chain.from_iterable(batch))
-            self._good(self.write_misc(b"putlist", strings), "putlist")
+            self.good(self.write_misc(b"putlist", strings), "putlist")
 
     def out_list(self, keys: Iterable[bytes]) -> None:
         """Remove records in batches; what is not there is no error."""
         wanted = iter(keys)
         while batch := list(islice(wanted, BATCH)):
-            self._good(self.write_misc(b"outlist", batch), "outlist")
-
-    def _good(self, answer: Answer, what: str) -> Answer:
-        if not answer.is_good:
-            raise Refused(f"{self.address}: the server refused {what}")
-        return answer
+            self.good(self.write_misc(b"outlist", batch), "outlist")
 
     # Of tables, safe for NUL.
 
@@ -246,7 +103,7 @@ class Client:
     def put(self, key: bytes, columns: Mapping[bytes, bytes]) -> None:
         """Write a whole record."""
         strings = [key, *chain.from_iterable(columns.items())]
-        self._good(self.write_misc(b"put", strings), "put")
+        self.good(self.write_misc(b"put", strings), "put")
 
     def put_keep(self, key: bytes, columns: Mapping[bytes, bytes]) -> bool:
         """Write a record unless the key is taken; say whether it was not."""
@@ -274,7 +131,7 @@ class Client:
     def search_out(self, search: Search) -> int:
         """Remove what a search finds; say how many there were."""
         arguments = [*search_arguments(search), OUT, COUNT]
-        answer = self._good(self.write_misc(b"search", arguments), "search with out")
+        answer = self.good(self.write_misc(b"search", arguments), "search with out")
         return self._number(answer.strings)
 
     def search_hint(self, search: Search) -> str:
@@ -297,7 +154,7 @@ class Client:
 
     def _found(self, name: bytes, arguments: Sequence[bytes]) -> Sequence[bytes]:
         answer = self.read_misc(name, arguments)
-        return self._good(answer, name.decode()).strings
+        return self.good(answer, name.decode()).strings
 
     def _number(self, strings: Sequence[bytes]) -> int:
         if len(strings) != 1 or not strings[0].isdigit():
@@ -307,13 +164,9 @@ class Client:
     def set_index(self, column: bytes, kind: IndexType) -> None:
         """Make an index anew, or remove it."""
         done = self.write_misc(b"setindex", [column, b"%d" % kind])
-        self._good(done, f"the index on {column!r}")
+        self.good(done, f"the index on {column!r}")
 
     # What `pymodels serve` adds.
-
-    def has_function(self, name: str) -> bool:
-        """Say whether the server tells that it has a function more."""
-        return name in self.status.get("functions", "").split()
 
     def patch(self, key: bytes, steps: Iterable[Step]) -> bytes:
         """Compare and change columns in one step: ``done``, ``changed``, ``missing``.
@@ -321,18 +174,29 @@ class Client:
         Raises `Refused` where the server cannot.
         """
         answer = self.write_misc(b"patch", [key, *chain.from_iterable(steps)])
-        (outcome,) = self._good(answer, "patch").strings
+        (outcome,) = self.good(answer, "patch").strings
         return outcome
 
-    def notes(self) -> Sequence[bytes] | None:
-        """Give the notes of kinds of all rows; None where they do not tell all."""
-        strings = self._good(self.write_misc(b"notes"), "notes").strings
-        return None if FOREIGN in strings else strings
+    def notes(self) -> Sequence[bytes]:
+        """Give the notes of kinds of all rows, or marks that they do not tell all."""
+        return self.good(self.write_misc(b"notes"), "notes").strings
+
+    def with_notes(
+        self, name: bytes, arguments: Sequence[bytes]
+    ) -> tuple[Sequence[bytes], Sequence[bytes]]:
+        """Ask, and let the server tell right after it which notes there are."""
+        frames = [
+            self._call(name, arguments, NO_UPDATE_LOG),
+            self._call(b"notes", (), NO_UPDATE_LOG),
+        ]
+        found, notes = self._read(frames, [MISC, MISC])
+        self.good(notes, "notes")
+        return self.good(found, name.decode()).strings, notes.strings
 
     def put_keep_list(self, pairs: Iterable[tuple[bytes, bytes]]) -> Sequence[bytes]:
         """Write all records in one step, or none; give the keys that are taken."""
         strings = list(chain.from_iterable(pairs))
-        return self._good(
+        return self.good(
             self.write_misc(b"putkeeplist", strings), "putkeeplist"
         ).strings
 
@@ -345,7 +209,7 @@ def columns_of(answer: Answer) -> Columns | None:
 
 
 def batches(
-    pairs: Iterable[tuple[bytes, bytes]], most: int = BATCH
+    pairs: Iterable[tuple[bytes, bytes]], most: int = BATCH, room: int = ROOM
 ) -> Iterator[list[tuple[bytes, bytes]]]:
     """Cut pairs into batches of bounded number and size."""
     batch: list[tuple[bytes, bytes]] = []
@@ -353,7 +217,7 @@ def batches(
     for pair in pairs:
         batch.append(pair)
         size += len(pair[0]) + len(pair[1])
-        if len(batch) == most or size >= ROOM:
+        if len(batch) == most or size >= room:
             yield batch
             batch, size = [], 0
     if batch:

@@ -113,7 +113,7 @@ class Commands:
         """Say whether a request may take so long that others should not wait."""
         name, strings = _name(request), request.strings
         if name == "notes":
-            return not self._notes.is_kept
+            return not self._notes.is_complete
         if len(strings) > SMALL or name in LONG:
             return self._database.count() > SMALL or len(strings) > SMALL
         return sum(map(len, strings)) > p.LARGEST_REQUEST >> 8
@@ -196,6 +196,7 @@ class Commands:
             "path": self.file.path,
             "rnum": self._database.count(),
             "size": self._database.size(),
+            "readonly": int(self.file.readonly),
             "indexes": " ".join(self.file.index_names),
             "ru_real": f"{time.monotonic() - self._began:.6f}",
             **{f"cnt_{name}": count for name, count in self._counts.items()},
@@ -280,13 +281,19 @@ class Commands:
 
         A single NUL says that some rows are not what their notes say.
         """
+        notes = self._notes
         if not self.file.is_table:
             return FAILURE
-        if not self._notes.is_kept:
+        if not notes.is_kept:
             keys = self._database.misc(b"search", []) or ()
             rows = (self._database.misc(b"get", [key]) for key in keys)
-            self._notes.begin(row for row in rows if row is not None)
-        return Answer(strings=self._notes.told())
+            notes.begin(row for row in rows if row is not None)
+        if not notes.is_complete:
+            notes.look()
+            if notes.is_sound and not self.file.readonly:
+                # A value that is gone by now may have put one out of order.
+                self.file.rebuild(IndexType.DECIMAL)
+        return Answer(strings=notes.told())
 
     def _set_index(self, name: bytes, strings: Strings) -> Answer:
         if not self.file.is_table or len(strings) < 2:

@@ -29,7 +29,7 @@ class Address:
 
     def __str__(self) -> str:
         if self.path is not None:
-            return f"tokyo-tyrant://?socket={self.path}"
+            return f"tokyo-tyrant://{os.path.abspath(self.path)}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"tokyo-tyrant://{host}:{self.port}"
 

@@ -3,21 +3,22 @@
 from pathlib import Path
 
 from pymodels.errors import StorageBusy, StorageError
-from pymodels.tokyo.library.abstract import AbstractDatabase
 from pymodels.tokyo.killers import KINDS, ORDERED, indexes_of
+from pymodels.tokyo.library.abstract import AbstractDatabase
 from pymodels.tokyo.search import IndexType
 
 TYPES = {".tct": "table", ".tch": "hash"}
 FLAGS_AT = 33
 IS_OPEN = 1
-BUCKETS = 2**20
 
 
 class ServedFile:
     """One open file and what is known of it."""
 
-    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+    def __init__(self, path: Path, *, readonly: bool = False, bnum: int = 0) -> None:
         """Open a file, made if it is absent; repair the indexes of a broken one.
+
+        ``bnum``: how many buckets a new file gets; 0 is the library's default.
 
         Raises `StorageError` with a reason for people.
         """
@@ -26,7 +27,7 @@ class ServedFile:
         self.repaired: list[bytes] = []
         self._check_path()
         was_left_open = self._was_left_open()
-        self.database = self._opened()
+        self.database = self._opened(bnum)
         try:
             self.look_for_indexes()
             if was_left_open and self.indexes:
@@ -81,10 +82,10 @@ class ServedFile:
             raise StorageError(f"{self.path} cannot be read: {error}") from error
         return bool(flags) and bool(flags[0] & IS_OPEN)
 
-    def _opened(self) -> AbstractDatabase:
+    def _opened(self, bnum: int) -> AbstractDatabase:
         is_new = not self.path.exists() or not self.path.stat().st_size
         mode = "rf" if self.readonly else "wcf"
-        tuning = f"#bnum={BUCKETS}#opts=l" if is_new else ""
+        tuning = "#opts=l" + (f"#bnum={bnum}" if bnum else "") if is_new else ""
         # An absolute path: the library takes some names for its own.
         name = f"{self.path.resolve()}#mode={mode}{tuning}"
         try:
@@ -135,6 +136,12 @@ class ServedFile:
                 raise StorageError(f"{self.path}: the index on {column!r} is broken")
             self.repaired.append(column)
         self.look_for_indexes()
+
+    def rebuild(self, kind: IndexType) -> None:
+        """Make the indexes of one type anew."""
+        for column, found in self.indexes.items():
+            if found is kind:
+                self.database.misc(b"setindex", [column, b"%d" % kind])
 
     def close(self) -> None:
         """Bring everything to the disk and let go."""

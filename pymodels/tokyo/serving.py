@@ -32,7 +32,12 @@ class Place:
 
 
 def serve(
-    path: Path, place: Place, ready: Callable[[str], None], *, readonly: bool = False
+    path: Path,
+    place: Place,
+    ready: Callable[[str], None],
+    *,
+    readonly: bool = False,
+    bnum: int = 0,
 ) -> None:
     """Serve a file until SIGTERM or SIGINT; then everything is on the disk.
 
@@ -40,7 +45,7 @@ def serve(
     file or the place to listen cannot be had.
     """
     # The place first: a file is not made for a server that cannot listen.
-    with listening(place) as listener, opened(path, readonly) as file:
+    with listening(place) as listener, opened(path, readonly, bnum) as file:
         for column in file.repaired:
             log.warning("%s was not closed well: index on %r made anew", path, column)
         address = address_of(listener, place)
@@ -52,9 +57,9 @@ def serve(
 
 
 @contextlib.contextmanager
-def opened(path: Path, readonly: bool) -> Iterator[ServedFile]:
+def opened(path: Path, readonly: bool, bnum: int) -> Iterator[ServedFile]:
     """Open the file, and close it whatever happens."""
-    file = ServedFile(path, readonly=readonly)
+    file = ServedFile(path, readonly=readonly, bnum=bnum)
     try:
         yield file
     finally:

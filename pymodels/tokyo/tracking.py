@@ -5,29 +5,57 @@ the notes would have to look at every row that it finds. Nothing is ever forgott
 before the table is emptied: what was removed may be told.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from pymodels.tokyo.columns import read_noted_row
 from pymodels.tokyo.packing import pack
 
 MOST_NOTES = 200
+AT_ONCE = 5_000
 FOREIGN = b"\0"
 """Stands for rows that are not what a note says; no note holds a NUL."""
+WITH_NUL = b"\0\0"
+"""Stands for values with a NUL, which put an index on texts out of order."""
 
 
 class Notes:
     """The notes of all rows, once somebody has asked for them."""
 
     def __init__(self) -> None:
-        self.is_kept = False
+        self._is_kept = False
+        self._left: Iterator[Sequence[bytes]] | None = None
         self._found: set[str] = set()
-        self._has_foreign = False
+        self._has_foreign = self._has_nul = False
 
-    def begin(self, rows: Iterable[Sequence[bytes]]) -> None:
-        """Look at all rows, and at each that is written from now on."""
-        self.is_kept = True
-        for row in rows:
+    @property
+    def is_kept(self) -> bool:
+        """Whether somebody has asked, so that each write must be told."""
+        return self._is_kept
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all rows were looked at."""
+        return self._is_kept and self._left is None
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether all rows are what the notes say."""
+        return self.is_complete and not self._has_foreign
+
+    def begin(self, rows: Iterator[Sequence[bytes]]) -> None:
+        """Take the rows that are there, to be looked at by and by."""
+        self._is_kept, self._left = True, rows
+
+    def look(self) -> None:
+        """Look at some more of the rows: nobody should wait for all of many."""
+        if self._left is None:
+            return
+        some = list(islice(self._left, AT_ONCE))
+        for row in some:
             self.saw(row)
+        if len(some) < AT_ONCE:
+            self._left = None
 
     def forget(self) -> None:
         """Begin anew: there are no rows."""
@@ -35,7 +63,11 @@ class Notes:
 
     def saw(self, parts: Sequence[bytes]) -> None:
         """Note a row that is written: names and values by turns."""
-        if not self.is_kept or self._has_foreign:
+        if not self._is_kept:
+            return
+        if any(b"\0" in part for part in parts):
+            self._has_foreign = self._has_nul = True
+        if self._has_foreign:
             return
         # A name without a value is not stored.
         found = read_noted_row(pack(parts[: len(parts) & ~1]))
@@ -46,10 +78,11 @@ class Notes:
 
     def saw_foreign(self) -> None:
         """Note a write that no note is kept of."""
-        self._has_foreign = self.is_kept
+        self._has_foreign |= self._is_kept
 
     def told(self) -> list[bytes]:
-        """Give the notes, or the mark that they do not tell all."""
-        if self._has_foreign:
-            return [FOREIGN]
-        return sorted(note.encode() for note in self._found)
+        """Give the notes, or the marks that they do not tell all."""
+        if self.is_sound:
+            return sorted(note.encode() for note in self._found)
+        has_nul = self._has_nul or not self.is_complete
+        return [FOREIGN, WITH_NUL] if has_nul else [FOREIGN]

@@ -386,12 +386,27 @@ def test_a_row_that_is_not_as_noted_is_told_of(client, name, strings):
     client.put(b"a", NOTED)
     assert client.notes() == [b";n=int;"]
     assert client.write_misc(name, strings).is_good
-    assert client.notes() is None
+    assert client.notes() == [b"\0"]
 
 
 def test_other_programs_rows_are_told_of_at_once(client):
     client.write(ADDINT, [b"n"], 1)
-    assert client.notes() is None
+    assert client.notes() == [b"\0"]
+
+
+def test_values_with_a_nul_are_told_of(client):
+    client.put(b"a", NOTED)
+    assert client.notes() == [b";n=int;"]
+    client.put(b"b", {b"n": b"1\x002"})
+    assert client.notes() == [b"\0", b"\0\0"]
+
+
+def test_many_rows_are_looked_at_by_and_by(client):
+    value = b"n\x001\0_kinds\0;n=int;"
+    client.put_list((b"%d" % i, value) for i in range(12_000))
+    assert client.notes() == [b"\0", b"\0\0"]
+    assert client.notes() == [b"\0", b"\0\0"]
+    assert client.notes() == [b";n=int;"]
 
 
 # Hash files.
