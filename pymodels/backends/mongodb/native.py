@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pymodels.backends.mongodb.filters import Form
-from pymodels.predicates import Predicate
+from pymodels.predicates import And, Not, Or, Predicate
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -19,3 +19,15 @@ class NativeFilter(Predicate):
 
     def __str__(self) -> str:
         return f"native({self.form!r})"
+
+
+def holds_native(predicate: Predicate) -> bool:
+    """Say whether a native filter is somewhere in a tree."""
+    match predicate:
+        case NativeFilter():
+            return True
+        case Not(term):
+            return holds_native(term)
+        case And(terms) | Or(terms):
+            return any(map(holds_native, terms))
+    return False

@@ -14,7 +14,7 @@ from pymodels.backends.mongodb.documents import KINDS
 from pymodels.backends.mongodb.faults import translated
 from pymodels.backends.mongodb.filters import ALWAYS, Filter, Form, form
 from pymodels.backends.mongodb.key_terms import ID
-from pymodels.backends.mongodb.native import NativeFilter
+from pymodels.backends.mongodb.native import NativeFilter, holds_native
 from pymodels.backends.mongodb.order import (
     BEFORE_TEXT,
     Sorting,
@@ -72,7 +72,14 @@ class Query(BaseQuery[M]):
         known = self._compiled_members()
         if id(predicate) in known:
             return known[id(predicate)]
-        return native(compile_predicate(predicate))
+        found = native(compile_predicate(predicate))
+        if (found is None or not found.exact) and holds_native(predicate):
+            raise QueryError(
+                f"{predicate} joins a native filter with what the server cannot say, "
+                "and so would have to be looked at in Python, which does not know "
+                "that filter; ask for both by where(...) instead"
+            )
+        return found
 
     def _compiled_members(self) -> dict[int, Native | None]:
         codec = self.model.__pymodels_codec__
