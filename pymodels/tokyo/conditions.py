@@ -162,6 +162,7 @@ def _encoded(text: str) -> bytes | None:
 
 
 _TEXTUAL = {"str", "bool", "date", "datetime", "naive", "bytes"}
+_NUMBERS = {"int", "float", "decimal"}
 _CLEAN = re.compile(rb"[^\x00-\x20,]+")
 _SPECIAL = re.compile(rb"([.\[\]^$*+?{}()|\\])")
 
@@ -179,6 +180,9 @@ def _equal(node: p.Comparison, values: tuple[Any, ...]) -> Wanted | None:
     except TypeError:
         told = []
     words = {word.partition(":")[0] for word, _ in told}
+    if words & _NUMBERS:
+        # 1, 1.0 and Decimal("1.00") are one number.
+        words |= _NUMBERS
     there = (_present(node),)
     if not told or not words <= _TEXTUAL or _is_odd(values):
         # What is stored for a list is not always spelled alike.
