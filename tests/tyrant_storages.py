@@ -11,8 +11,9 @@ from pymodels.tokyo.search import IndexType
 class Fresh:
     """A factory of storages; their servers are emptied and used again."""
 
-    def __init__(self, **server: Any) -> None:
+    def __init__(self, lost_updates: str = "warn", **server: Any) -> None:
         self._server = server
+        self._settings = {"lost_updates": lost_updates}
         # A small file is emptied faster.
         self._options = () if server.get("is_original") else ("--bnum", "1000")
         self._free: list[tyrant.Server] = []
@@ -24,7 +25,8 @@ class Fresh:
             started = tyrant.Server(None, *self._options, **self._server)
             self._all.append(started)
             self._free.append(started)
-        return _Lent(self._free, self._server.get("kind", "TABLE"), settings)
+        more = {**self._settings, **settings}
+        return _Lent(self._free, self._server.get("kind", "TABLE"), more)
 
     def close(self) -> None:
         """End all servers."""

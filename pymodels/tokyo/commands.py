@@ -136,7 +136,7 @@ class Commands:
         key, value = asked.strings
         if not key or has_empty_joined(value, self.file.ordered):
             return FAILURE
-        self._saw_joined(value, asked.command is p.PUTCAT)
+        self._saw_joined(key, value, asked.command is p.PUTCAT)
         put = {p.PUTKEEP: self._database.put_keep, p.PUTCAT: self._database.put_cat}
         return done(put.get(asked.command, self._database.put)(key, value))
 
@@ -158,14 +158,14 @@ class Commands:
 
     def _add_int(self, asked: Request) -> Answer:
         key = asked.strings[0]
-        self._notes.saw_foreign()
+        self._notes.saw_foreign(key)
         return number(self._database.add_int(key, asked.numbers[0]) if key else None)
 
     def _add_double(self, asked: Request) -> Answer:
         key, (whole, fraction) = asked.strings[0], asked.numbers
         if not key or whole == EXTENT:
             return FAILURE
-        self._notes.saw_foreign()
+        self._notes.saw_foreign(key)
         total = self._database.add_double(key, whole + fraction / FRACTION)
         if total is None or not abs(total) < -EXTENT:
             return FAILURE
@@ -214,11 +214,11 @@ class Commands:
     def _call(self, name: bytes, strings: Strings) -> Answer:
         return listed(self._database.misc(name, strings))
 
-    def _saw_joined(self, value: bytes, appends: bool) -> None:
+    def _saw_joined(self, key: bytes, value: bytes, appends: bool) -> None:
         if appends:
-            self._notes.saw_foreign()
+            self._notes.saw_foreign(key)
         elif self._notes.is_kept:
-            self._notes.saw(value.split(b"\0"))
+            self._notes.saw(key, value.split(b"\0"))
 
     def _begin_iteration(self, name: bytes, strings: Strings) -> Answer:
         return FAILURE if strings[:1] == [b""] else self._call(name, strings)
@@ -229,9 +229,9 @@ class Commands:
         if self.file.is_table and has_empty(strings[1:], self.file.ordered):
             return FAILURE
         if name == b"putcat":
-            self._notes.saw_foreign()
+            self._notes.saw_foreign(*strings)
         else:
-            self._notes.saw(strings[1:])
+            self._notes.saw(strings[0], strings[1:])
         return self._call(name, strings)
 
     def _put_list(self, name: bytes, strings: Strings) -> Answer:
@@ -239,8 +239,8 @@ class Commands:
         if not all(keys) or any(has_empty_joined(v, self.file.ordered) for v in values):
             return FAILURE
         if self._notes.is_kept:
-            for value in values:
-                self._notes.saw(value.split(b"\0"))
+            for key, value in zip(keys, values, strict=False):
+                self._notes.saw(key, value.split(b"\0"))
         return self._call(name, strings)
 
     def _put_keep_list(self, name: bytes, strings: Strings) -> Answer:
@@ -286,8 +286,8 @@ class Commands:
             return FAILURE
         if not notes.is_kept:
             keys = self._database.misc(b"search", []) or ()
-            rows = (self._database.misc(b"get", [key]) for key in keys)
-            notes.begin(row for row in rows if row is not None)
+            rows = ((key, self._database.misc(b"get", [key])) for key in keys)
+            notes.begin((key, *row) for key, row in rows if row is not None)
         if not notes.is_complete:
             notes.look()
             if notes.is_sound and not self.file.readonly:

@@ -44,7 +44,7 @@ class Notes:
         return self.is_complete and not self._has_foreign
 
     def begin(self, rows: Iterator[Sequence[bytes]]) -> None:
-        """Take the rows that are there, to be looked at by and by."""
+        """Take the rows that are there, keys first, to be looked at by and by."""
         self._is_kept, self._left = True, rows
 
     def look(self) -> None:
@@ -52,8 +52,8 @@ class Notes:
         if self._left is None:
             return
         some = list(islice(self._left, AT_ONCE))
-        for row in some:
-            self.saw(row)
+        for key, *row in some:
+            self.saw(key, row)
         if len(some) < AT_ONCE:
             self._left = None
 
@@ -61,11 +61,11 @@ class Notes:
         """Begin anew: there are no rows."""
         self.__init__()  # type: ignore[misc]  # all of it
 
-    def saw(self, parts: Sequence[bytes]) -> None:
+    def saw(self, key: bytes, parts: Sequence[bytes]) -> None:
         """Note a row that is written: names and values by turns."""
         if not self._is_kept:
             return
-        if any(b"\0" in part for part in parts):
+        if b"\0" in key or any(b"\0" in part for part in parts):
             self._has_foreign = self._has_nul = True
         if self._has_foreign:
             return
@@ -76,9 +76,10 @@ class Notes:
         else:
             self._found.add(found[1])
 
-    def saw_foreign(self) -> None:
-        """Note a write that no note is kept of."""
+    def saw_foreign(self, *parts: bytes) -> None:
+        """Note a write of something to a row, whatever its note says."""
         self._has_foreign |= self._is_kept
+        self._has_nul |= any(b"\0" in part for part in parts)
 
     def told(self) -> list[bytes]:
         """Give the notes, or the marks that they do not tell all."""

@@ -6,17 +6,21 @@ joined by NUL in lists.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Protocol
 
+from pymodels.backends.tokyo_tyrant.knowledge import Knowledge
 from pymodels.tokyo import protocol
 from pymodels.tokyo.client import Client
-from pymodels.tokyo.columns import NOTE_COLUMN
+from pymodels.tokyo.columns import NOTE_COLUMN, read_noted_row
 from pymodels.tokyo.packing import pack, unpack, unpack_map
 from pymodels.tokyo.patching import CUT, IS, NO, SET
 from pymodels.tokyo.search import Search
 
 Pair = tuple[bytes, bytes]
 Step = tuple[bytes, bytes, bytes]
+
+AT_ONCE = 100
 
 
 class File(Protocol):
@@ -27,6 +31,9 @@ class File(Protocol):
 
     def get_many(self, keys: Sequence[bytes]) -> Iterator[Pair]:
         """Yield keys and what is stored under those that are there."""
+
+    def unjoined(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Give what is stored for what lists give."""
 
     def keys(self) -> Sequence[bytes]:
         """Give all keys."""
@@ -48,10 +55,15 @@ class File(Protocol):
 
 
 class TableFile:
-    """A table: what is stored are packed columns."""
+    """A table: what is stored are packed columns.
 
-    def __init__(self, client: Client) -> None:
-        self.client = client
+    A value with a NUL, which other programs may write, cannot be told apart where
+    columns are joined. Where such values are not known to be absent, each row that is
+    not what its note of kinds says is asked for once more, by a call that is safe.
+    """
+
+    def __init__(self, client: Client, knowledge: Knowledge) -> None:
+        self.client, self.knowledge = client, knowledge
 
     def get(self, key: bytes) -> bytes | None:
         """Give what is stored under a key."""
@@ -63,19 +75,32 @@ class TableFile:
         if len(keys) == 1:
             found = self.get(keys[0])
             return iter(() if found is None else ((keys[0], found),))
-        return self.unjoined(self.client.get_list(keys))
+        pairs = list(self.client.get_list(keys))
+        # Asked afterwards: what was read is no newer than what is told.
+        self.knowledge.now()
+        return self.unjoined(pairs)
 
     def unjoined(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
-        """Split what is joined; what does not pair up is asked for safely."""
-        for key, joined in pairs:
-            parts = joined.split(b"\0") if joined else []
-            if not len(parts) % 2:
-                yield key, pack(parts)
-                continue
-            # A value holds a NUL: another program wrote it.
-            found = self.get(key)
-            if found is not None:
-                yield key, found
+        """Split what is joined."""
+        if self.knowledge.has_clean_texts:
+            for key, joined in pairs:
+                yield key, pack(joined.split(b"\0") if joined else ())
+            return
+        waiting = iter(pairs)
+        while some := list(islice(waiting, AT_ONCE)):
+            yield from self._looked_at(some)
+
+    def _looked_at(self, pairs: list[Pair]) -> Iterator[Pair]:
+        """Split some, and ask again for those that may be something else."""
+        found = {key: _split(joined) for key, joined in pairs}
+        doubtful = [key for key, stored in found.items() if stored is None]
+        calls = [(key,) for key in doubtful]
+        answers = self.client.read_each(b"get", calls) if calls else ()
+        for key, answer in zip(doubtful, answers, strict=True):
+            found[key] = pack(answer.strings) if answer.is_good else None
+        for key, stored in found.items():
+            if stored is not None:
+                yield key, stored
 
     def keys(self) -> Sequence[bytes]:
         """Give all keys."""
@@ -138,6 +163,10 @@ class HashFile:
             return iter(() if found is None else ((keys[0], found),))
         return self.client.get_list(keys)
 
+    def unjoined(self, pairs: Iterable[Pair]) -> Iterator[Pair]:
+        """Give values as they are."""
+        return iter(pairs)
+
     def keys(self) -> Sequence[bytes]:
         """Give all keys."""
         return self.client.keys_with(b"")
@@ -164,3 +193,12 @@ class HashFile:
     def steps(self, before: bytes, after: bytes) -> list[Step]:
         """Compare and set the whole value."""
         return [(IS, b"", before), (SET, b"", after)]
+
+
+def _split(joined: bytes) -> bytes | None:
+    """Pack the columns of a row that is what its note says; None for another."""
+    parts = joined.split(b"\0")
+    if len(parts) % 2:
+        return None
+    packed = pack(parts)
+    return None if read_noted_row(packed) is None else packed

@@ -11,7 +11,6 @@ from pymodels.errors import StorageBusy, StorageClosed, StorageError
 from pymodels.plan import Row
 from pymodels.tokyo.arguments import COUNT, GET, search_arguments
 from pymodels.tokyo.client import BATCH
-from pymodels.tokyo.packing import pack
 from pymodels.tokyo.search import Search
 
 PIECE = 1_000
@@ -74,14 +73,8 @@ class Searching:
 
     def _unjoined(self, found: Iterable[bytes]) -> Iterator[Row]:
         make = self._form.row
-        for joined in found:
-            key, columns = split_key(joined)
-            parts = columns.split(b"\0") if columns else []
-            if len(parts) % 2:
-                # A value holds a NUL: another program wrote it.
-                yield from self.rows_of((key,))
-                continue
-            yield make(key, pack(parts))
+        for key, stored in self._file.unjoined(map(split_key, found)):
+            yield make(key, stored)
 
 
 def split_key(joined: bytes) -> tuple[bytes, bytes]:

@@ -89,8 +89,10 @@ class Storage(SearchedStorage):
         address = Address(host, port, socket)
         self.client = Client(address, timeout=timeout, pool_size=pool_size, kind=kind)
         self.form: Form = ColumnForm() if self.is_table else JsonForm()
-        self.file: File = (TableFile if self.is_table else HashFile)(self.client)
         self.knowledge = Knowledge(self.client)
+        self.file: File = HashFile(self.client)
+        if self.is_table:
+            self.file = TableFile(self.client, self.knowledge)
         self.searching = Searching(self.file, self.form, self.knowledge)
         self.indexes = Indexes(self.client)
 
