@@ -6,10 +6,13 @@ whose table is not what the backend says today.
 
 import re
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+import servers
 
 import pymodels
 from pymodels import BaseStorage, Model
@@ -20,7 +23,9 @@ from pymodels.predicates import And, Predicate
 
 DOCS = Path(__file__).parents[1] / "docs"
 SETTINGS = {"sqlite": "sqlite:///:memory:"}
-"""Of the backends that push anything down."""
+"""Of the embedded backends that push anything down."""
+SERVERS = {"mongodb": servers.mongodb}
+"""Of the others: what gives the URL of an empty place."""
 START, END = "<!-- pushdown: made by tests/pushdown.py -->", "<!-- pushdown: end -->"
 
 
@@ -103,9 +108,15 @@ def order_answer(storage: BaseStorage, field: str) -> str:
     return "yes" if query.can_sort(query.spec.complete_order()) else "no"
 
 
+def url_of(backend: str) -> AbstractContextManager[str]:
+    if backend in SERVERS:
+        return SERVERS[backend]()
+    return nullcontext(SETTINGS[backend])
+
+
 def table(backend: str) -> str:
     """Make the table of one backend as it is written on its page."""
-    with pymodels.get_storage(SETTINGS[backend]) as storage:
+    with url_of(backend) as url, pymodels.get_storage(url) as storage:
         rows = [
             [f"`{name}`", *(answer(storage, name, f) for f in VALUES)]
             for name in LOOKUPS
@@ -123,7 +134,7 @@ def written(backend: str) -> str:
 
 
 def main() -> None:
-    for backend in SETTINGS:
+    for backend in (*SETTINGS, *SERVERS):
         page = DOCS / "backends" / f"{backend}.md"
         before, _, rest = page.read_text("utf-8").partition(START)
         after = rest.partition(END)[2]

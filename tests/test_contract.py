@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mongod
 import pytest
+import servers
 
 CONTRACT = Path(__file__).with_name("contract.py")
 
@@ -19,6 +21,21 @@ def run_contract(*settings: str) -> None:
 @pytest.mark.parametrize("form", ["memory://", "sqlite:///{path}"])
 def test_contract_holds(form, tmp_path):
     run_contract(form.format(path=tmp_path / "contract.db"))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("server", servers.SERVERS)
+def test_contract_holds_on_a_server(server):
+    with servers.SERVERS[server]() as url:
+        run_contract(url, url)
+
+
+@pytest.mark.server
+def test_contract_holds_on_a_mongodb_that_stands_alone():
+    url = mongod.standalone_url()
+    run_contract(mongod.with_path(url, "contract"))
+    with mongod.client_of(url) as client:
+        client.drop_database("contract")
 
 
 def test_contract_holds_when_the_file_is_opened_again(tmp_path):

@@ -4,12 +4,14 @@ import doctest
 import inspect
 import pkgutil
 import re
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
 import pages
 import pushdown
 import pytest
+import servers
 
 import pymodels
 from pymodels import backends, errors
@@ -43,12 +45,35 @@ each_page = pytest.mark.parametrize("page", pages.PAGES, ids=pages.name_of)
 each_backend = pytest.mark.parametrize("backend", BACKENDS)
 
 
-@each_page
+def urls_on(page):
+    """Find the URLs of servers that a page opens."""
+    code = "".join(example.code for example in pages.examples_of(page))
+    return [url for url in servers.ON_PAGES if f'"{url}"' in code]
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in pages.PAGES if not urls_on(page)], ids=pages.name_of
+)
 def test_examples_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(pages.ROOT))
     monkeypatch.delenv(ENVIRONMENT, raising=False)
     pages.Runner(page).run()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(
+    "page", [page for page in pages.PAGES if urls_on(page)], ids=pages.name_of
+)
+def test_examples_run_on_real_servers(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    with ExitStack() as opened:
+        real = {
+            url: opened.enter_context(servers.SERVERS[servers.ON_PAGES[url]]())
+            for url in urls_on(page)
+        }
+        pages.Runner(page, real).run()
 
 
 @pytest.mark.parametrize(
@@ -66,6 +91,15 @@ def test_one_line_switches(name, old, new, tmp_path, monkeypatch):
     page = pages.ROOT / name
     assert f'"{old}"' in page.read_text("utf-8")
     pages.Runner(page, {old: new}).run()
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("server", servers.SERVERS)
+@pytest.mark.parametrize("name", ["models", "querying", "semantics"])
+def test_one_line_switches_to_a_server(name, server, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with servers.SERVERS[server]() as url:
+        pages.Runner(DOCS / f"{name}.md", {"memory://": url}).run()
 
 
 @each_page
@@ -129,7 +163,13 @@ def test_every_hook_is_explained(hooks):
     assert {name for name in vars(hooks) if not name.startswith("_")} - told == set()
 
 
-@pytest.mark.parametrize("backend", pushdown.SETTINGS)
+@pytest.mark.parametrize(
+    "backend",
+    [
+        *pushdown.SETTINGS,
+        *(pytest.param(name, marks=pytest.mark.server) for name in pushdown.SERVERS),
+    ],
+)
 def test_pushdown_is_told_as_it_is(backend):
     fresh = pushdown.table(backend) == pushdown.written(backend)
     assert fresh, "python tests/pushdown.py writes the table anew"

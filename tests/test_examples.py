@@ -4,6 +4,7 @@ import importlib
 from pathlib import Path
 
 import pytest
+import servers
 
 import pymodels
 
@@ -32,6 +33,14 @@ def test_program_says_the_same_everywhere(program, tmp_path, capsys):
     expected = said(program, "memory://", capsys)
     assert len(expected.splitlines()) > 5
     assert said(program, f"sqlite:///{tmp_path / 'example.db'}", capsys) == expected
+
+
+@pytest.mark.server
+@pytest.mark.parametrize("server", servers.SERVERS)
+def test_program_says_the_same_on_a_server(program, server, capsys):
+    expected = said(program, "memory://", capsys)
+    with servers.SERVERS[server]() as url:
+        assert said(program, url, capsys) == expected
 
 
 def test_programs_are_found():
