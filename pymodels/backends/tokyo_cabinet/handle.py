@@ -38,6 +38,7 @@ class Handle:
         self.path = path
         self.is_writer = is_writer
         self.sync = sync
+        self.keeps_back = isinstance(database, BTree)
         self.users = 0
         self.lock = threading.RLock()
         self.ledger = Ledger(is_complete=database.count == 0)
@@ -79,14 +80,14 @@ class Handle:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Make a write whole: with indexes, and where it waits for the disk.
+        """Make a write whole, where parts of it would be kept in memory.
 
-        What is written to an index without a transaction is lost if the process is
-        killed.
+        What is written to a tree, or to an index, without a transaction is lost if
+        the process is killed.
         """
         with self:
             self._check_writer()
-            if self.levels or not (self.indexes or self.sync):
+            if self.levels or not (self.keeps_back or self.indexes or self.sync):
                 yield
                 return
             yield from self._in_transaction()
