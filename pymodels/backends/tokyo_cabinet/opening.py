@@ -180,9 +180,8 @@ def _check_head(path: str, real: str, asked: Asked) -> bool:
 
 def _recover(handle: Handle) -> None:
     """Make indexes anew that a killed process has left behind."""
-    names = ", ".join(
-        repr(column.decode(errors="replace")) for column in handle.indexes
-    )
+    columns = sorted(handle.indexes)
+    names = ", ".join(repr(column.decode(errors="replace")) for column in columns)
     if not handle.is_writer:
         handle.has_trusted_texts = False
         warnings.warn(
