@@ -164,6 +164,10 @@ class QueryHooks(Generic[M]):
         """Count the records of a pushed query."""
         return sum(1 for _ in self.run(pushed))
 
+    def exists_pushed(self, pushed: Pushed) -> bool:
+        """Say whether a pushed query has any record."""
+        return any(True for _ in self.run(pushed))
+
     def discard_pushed(self, pushed: Pushed) -> int | None:
         """Remove the records of a pushed query at once; None leaves it to us."""
         return None

@@ -133,9 +133,8 @@ class BaseQuery(QueryHooks[M]):
 
     def prefetch(self, *names: str) -> Self:
         """Load what these references refer to in batches, with the records."""
-        codec = self.model.__pymodels_codec__
         for name in names:
-            codec.check_reference(name)
+            self.model.__pymodels_codec__.check_reference(name)
         return self._with(_prefetched=(*self._prefetched, *names))
 
     @overload
@@ -243,10 +242,9 @@ class BaseQuery(QueryHooks[M]):
         return filter(_IS_THERE, map(sift, self.storage.scan()))
 
     def _with_references(self, instances: Iterator[M]) -> Iterator[M]:
-        codec = self.model.__pymodels_codec__
         while batch := list(islice(instances, PREFETCHED)):
             for name in self._prefetched:
-                codec.prefetch(batch, name, self.storage)
+                self.model.__pymodels_codec__.prefetch(batch, name, self.storage)
             yield from batch
 
     def count(self) -> int:
@@ -264,7 +262,11 @@ class BaseQuery(QueryHooks[M]):
 
     def exists(self) -> bool:
         """Say whether there is any such record."""
-        return any(True for _ in self._in_any_order()._rows())
+        plan = None if self._skips_invalid else self._in_any_order()._planned()
+        if plan and plan.is_pushed:
+            return self.exists_pushed(plan.pushed)
+        rows = self._run(plan) if plan else self._valid_rows()
+        return any(True for _ in rows)
 
     def _in_any_order(self) -> Self:
         """Give the query without its order, where that changes no answer."""
