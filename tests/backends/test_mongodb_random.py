@@ -8,6 +8,7 @@ seeds.
 """
 
 import os
+from copy import deepcopy
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -153,7 +154,7 @@ def foreign_value(random):
     chance = random.random()
     if chance < 0.4:
         return random.choice(OUTSIDE)
-    return random.choice(MOMENTS if chance < 0.6 else FOREIGN)
+    return deepcopy(random.choice(MOMENTS if chance < 0.6 else FOREIGN))
 
 
 def made_foreign(document, random):

@@ -9,11 +9,15 @@ after those that are.
 from dataclasses import dataclass
 from typing import Any
 
+from bson.decimal128 import Decimal128
+from bson.min_key import MinKey
+
 from pymodels.backends.mongodb.dates import midnight_test
 from pymodels.backends.mongodb.documents import KINDS
+from pymodels.backends.mongodb.filters import Form
 from pymodels.backends.mongodb.key_terms import ID
 from pymodels.backends.mongodb.places import Place, place
-from pymodels.plan import Order
+from pymodels.plan import Order, Pushed
 from pymodels.shapes import Shape
 from pymodels.values import KEY, Kind, Path
 
@@ -91,17 +95,17 @@ def text_first() -> Any:
     return {"$cond": [{"$in": [{"$type": f"${ID}"}, ["string", "symbol"]]}, 0, 1]}
 
 
-def with_text_first(sort: Sorting) -> Sorting:
-    """Give the same order where keys of other types must not come before texts."""
-    return Sorting(sort.names, (*sort.ranks, (ID, text_first())))
+def is_before_text(native: Any) -> bool:
+    """Say whether the server may sort a key before texts."""
+    return native is None or isinstance(native, int | float | Decimal128 | MinKey)
 
 
-def ranked(sort: Sorting) -> list[dict[str, Any]]:
+def pipeline(asked: Form, sort: Sorting, pushed: Pushed) -> list[Form]:
     """Give the stages that sort by computed keys; the documents come out as they were.
 
     A list has no place in an order, and two in one document would fail the sort.
     """
-    ranks = dict(sort.ranks)
+    ranks = {**dict(sort.ranks), ID: text_first()}
     computed: dict[str, Any] = {}
     keys: dict[str, int] = {}
     for at, (name, direction) in enumerate(sort.names):
@@ -111,4 +115,13 @@ def ranked(sort: Sorting) -> list[dict[str, Any]]:
         value = f"${name}"
         computed[f"key{at}"] = {"$cond": [{"$isArray": value}, None, value]}
         keys[f"key{at}"] = direction
-    return [{"$project": {ID: 0, "document": "$$ROOT", **computed}}, {"$sort": keys}]
+    cut: list[Form] = [{"$skip": pushed.start}] if pushed.start else []
+    if pushed.stop is not None:
+        cut.append({"$limit": pushed.stop - pushed.start})
+    return [
+        {"$match": asked},
+        {"$project": {ID: 0, "document": "$$ROOT", **computed}},
+        {"$sort": keys},
+        *cut,
+        {"$replaceRoot": {"newRoot": "$document"}},
+    ]

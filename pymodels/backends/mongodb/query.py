@@ -5,6 +5,7 @@ or not, and a document that moves in the index that is followed, twice.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
@@ -18,9 +19,9 @@ from pymodels.backends.mongodb.native import NativeFilter, holds_native
 from pymodels.backends.mongodb.order import (
     BEFORE_TEXT,
     Sorting,
-    ranked,
+    is_before_text,
+    pipeline,
     sorting,
-    with_text_first,
 )
 from pymodels.backends.mongodb.patch import update_for
 from pymodels.backends.mongodb.places import place
@@ -51,10 +52,24 @@ _members: WeakKeyDictionary[Any, dict[int, Native | None]] = WeakKeyDictionary()
 """The compiled terms of membership, by codec, by identity."""
 
 
+def members_of(codec: Any) -> dict[int, Native | None]:
+    """Give the compiled terms of a model's membership, by identity."""
+    known = _members.get(codec)
+    if known is None:
+        terms = terms_of(codec.membership)
+        known = {id(term): native(compile_predicate(term)) for term in terms}
+        _members[codec] = known
+    return known
+
+
 class Query(BaseQuery[M]):
     """A find in one collection."""
 
     storage: "Storage"
+
+    def __init__(self, model: type[M], storage: "Storage") -> None:
+        super().__init__(model, storage)
+        self._members = members_of(model.__pymodels_codec__)
 
     def native(self, written: Form) -> Self:
         """Keep the documents that fulfil a filter of MongoDB's own language too.
@@ -69,9 +84,8 @@ class Query(BaseQuery[M]):
 
     def compile(self, predicate: Predicate) -> Native | None:
         """Say a predicate as a filter."""
-        known = self._compiled_members()
-        if id(predicate) in known:
-            return known[id(predicate)]
+        if id(predicate) in self._members:
+            return self._members[id(predicate)]
         found = native(compile_predicate(predicate))
         if (found is None or not found.exact) and holds_native(predicate):
             raise QueryError(
@@ -80,15 +94,6 @@ class Query(BaseQuery[M]):
                 "that filter; ask for both by where(...) instead"
             )
         return found
-
-    def _compiled_members(self) -> dict[int, Native | None]:
-        codec = self.model.__pymodels_codec__
-        known = _members.get(codec)
-        if known is None:
-            terms = terms_of(codec.membership)
-            known = {id(term): native(compile_predicate(term)) for term in terms}
-            _members[codec] = known
-        return known
 
     def can_sort(self, order: tuple[Order, ...]) -> bool:
         """Sort on the server where it sorts the declared kinds as the law does."""
@@ -111,10 +116,22 @@ class Query(BaseQuery[M]):
         limit = _limit(pushed)
         if limit is not None and limit <= 0:
             return iter(())
-        asked, found = self._filter(pushed), self._sorted_by(pushed)
-        if found is not None and found.ranks:
-            return self._piped(_pipeline(asked, found, pushed))
-        cursor = self.storage.collection.find(
+        asked = self._filter(pushed)
+        found = self._sorting(pushed.order) if pushed.order else None
+        if found is None:
+            return self._rows_of(self._find(asked, None, pushed))
+        stages = pipeline(asked, found, pushed)
+        checked = _checked(pushed)
+        if found.ranks or (not checked and self._has_keys_before_text()):
+            return self._piped(stages)
+        cursor = self._find(asked, found, pushed)
+        if checked or len(found.names) >= SEVERAL_NAMES:
+            return self._checked_rows(cursor, checked, stages)
+        return self._rows_of(cursor)
+
+    def _find(self, asked: Form, found: Sorting | None, pushed: Pushed) -> Any:
+        limit = _limit(pushed)
+        return self.storage.collection.find(
             asked,
             skip=pushed.start,
             limit=limit or 0,
@@ -122,9 +139,15 @@ class Query(BaseQuery[M]):
             sort=list(found.names) if found else None,
             **self._options,
         )
-        if found is None or len(found.names) < SEVERAL_NAMES:
-            return self._rows_of(cursor)
-        return self._unless_parallel(cursor, _pipeline(asked, found, pushed))
+
+    def _rows_of(self, cursor: Any) -> Iterator[Row]:
+        rows = self.storage.rows(cursor)
+        for row in rows:
+            # The driver takes one size for all batches, but looks at each.
+            cursor._batch_size = BATCH
+            yield row
+            break
+        yield from rows
 
     def _piped(self, stages: list[Form]) -> Iterator[Row]:
         """Yield the documents that come out of a pipeline."""
@@ -134,43 +157,46 @@ class Query(BaseQuery[M]):
             )
         return self.storage.rows(cursor)
 
-    def _unless_parallel(self, cursor: Any, stages: list[Form]) -> Iterator[Row]:
-        """Read a cursor, or a pipeline where lists under two names fail the sort."""
+    def _checked_rows(
+        self, cursor: Any, checked: int, stages: list[Form]
+    ) -> Iterator[Row]:
+        """Read a cursor, or a pipeline where the server sorts otherwise.
+
+        That is where keys come before texts, as the first rows would show, and
+        where lists under two names of the order make it fail.
+        """
         rows = self._rows_of(cursor)
         try:
-            first = next(rows, None)
+            head = list(islice(rows, checked or 1))
         except StorageError as error:
             if PARALLEL not in str(error):
                 raise
-            rows, first = self._piped(stages), None
-        if first is not None:
-            yield first
+            yield from self._piped(stages)
+            return
+        if checked and any(is_before_text(row[1][ID]) for row in head):
+            cursor.close()
+            yield from self._piped(stages)
+            return
+        yield from head
         yield from rows
-
-    def _rows_of(self, cursor: Any) -> Iterator[Row]:
-        rows = self.storage.rows(cursor)
-        for row in rows:
-            # The driver takes the size for all batches, but looks at each.
-            cursor._batch_size = BATCH
-            yield row
-            break
-        yield from rows
-
-    def _sorted_by(self, pushed: Pushed) -> Sorting | None:
-        """Find out what the server has to sort by; this may ask it something."""
-        found = self._sorting(pushed.order) if pushed.order else None
-        if found is None or not self._has_keys_before_text():
-            return found
-        return with_text_first(found)
 
     def _has_keys_before_text(self) -> bool:
         """Ask whether any key would be sorted before the texts: one look."""
-        asked = {ID: {"$type": list(BEFORE_TEXT)}}
-        return self._one(asked) is not None
+        return self._is_any({ID: {"$type": list(BEFORE_TEXT)}})
 
-    def _one(self, asked: Form) -> Any:
+    def _is_any(self, asked: Form, skip: int = 0) -> bool:
         with translated(self.storage):
-            return self.storage.collection.find_one(asked, {ID: 1}, **self._options)
+            found = self.storage.collection.find_one(
+                asked, {ID: 1}, skip=skip, **self._options
+            )
+        return found is not None
+
+    def exists_pushed(self, pushed: Pushed) -> bool:
+        """Look for one document, in no order."""
+        limit = _limit(pushed)
+        if limit is not None and limit <= 0:
+            return False
+        return self._is_any(self._filter(pushed), pushed.start)
 
     def count_pushed(self, pushed: Pushed) -> int:
         """Count on the server."""
@@ -240,11 +266,10 @@ class Query(BaseQuery[M]):
 
     def describe(self, pushed: Pushed) -> str:
         """Show the filter, the order, and how the server finds the documents."""
-        asked = self._filter(pushed)
-        found = self._sorted_by(pushed)
-        name = self.storage.collection.name
+        asked, name = self._filter(pushed), self.storage.collection.name
+        found = self._sorting(pushed.order) if pushed.order else None
         if found is not None and found.ranks:
-            stages = _pipeline(asked, found, pushed)
+            stages = pipeline(asked, found, pushed)
             command: Form = {"aggregate": name, "pipeline": stages, "cursor": {}}
         else:
             command = {"find": name, "filter": asked}
@@ -255,10 +280,9 @@ class Query(BaseQuery[M]):
             if limit := _limit(pushed):
                 command["limit"] = limit
         whole = {**command, "collation": BY_CODE_POINT.document}
-        database = self.storage.collection.database
         try:
             with translated(self.storage):
-                told = database.command(
+                told = self.storage.collection.database.command(
                     {"explain": whole, "verbosity": "queryPlanner"},
                     session=self.storage.session,
                 )
@@ -267,20 +291,22 @@ class Query(BaseQuery[M]):
         return shown(command, told)
 
 
+def _checked(pushed: Pushed) -> int:
+    """Say how many of the first rows show whether any key comes before texts.
+
+    None of them, where rows are skipped, or the last in the order come first.
+    """
+    if pushed.start or pushed.order[-1].descending:
+        return 0
+    if pushed.order[0].path == KEY:
+        return 1
+    limit = _limit(pushed) or 0
+    return limit if limit <= BATCH else 0
+
+
 def _limit(pushed: Pushed) -> int | None:
     return None if pushed.stop is None else pushed.stop - pushed.start
 
 
 def _is_sliced(pushed: Pushed) -> bool:
     return bool(pushed.start) or pushed.stop is not None
-
-
-def _pipeline(asked: Form, found: Sorting, pushed: Pushed) -> list[Form]:
-    limit = _limit(pushed)
-    return [
-        {"$match": asked},
-        *ranked(found),
-        *([{"$skip": pushed.start}] if pushed.start else []),
-        *([{"$limit": limit}] if limit else []),
-        {"$replaceRoot": {"newRoot": "$document"}},
-    ]

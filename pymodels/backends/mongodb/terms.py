@@ -45,7 +45,8 @@ def native(found: Filter | None) -> Native | None:
     if found is None:
         return None
     written = form(found)
-    if depth(written) > DEEPEST or _size(written) > LARGEST:
+    size = _size(written)
+    if size > LARGEST or (size > DEEPEST and depth(written) > DEEPEST):
         return None
     return Native(found, found.exact)
 
