@@ -129,16 +129,12 @@ class Asker:
     ) -> list[Answer]:
         try:
             return self._exchange(frames, commands)
-        except TimeoutError as error:
-            raise self._late("an answer") from error
-        except StorageError:
+        except (StorageError, TimeoutError):
             raise
         except (OSError, ProtocolError):
             pass  # the server may have been started again
         try:
             return self._exchange(frames, commands)
-        except TimeoutError as error:
-            raise self._late("an answer") from error
         except StorageError:
             raise
         except (OSError, ProtocolError) as error:
@@ -164,17 +160,20 @@ class Asker:
     def _exchange(
         self, frames: Sequence[bytes], commands: Sequence[Command]
     ) -> list[Answer]:
-        with self._pool.lent() as connection:
-            return connection.exchange(frames, commands)
-
-    def _late(self, what: str) -> StorageBusy:
-        return StorageBusy(
-            f"{self.address}: {what} did not come within {self._pool.timeout} seconds"
-        )
+        try:
+            with self._pool.lent() as connection:
+                return connection.exchange(frames, commands)
+        except StorageError:
+            raise
+        except TimeoutError as error:
+            raise self._broken("an answer", error) from error
 
     def _broken(self, what: str, error: Exception) -> StorageError:
         if isinstance(error, TimeoutError):
-            return self._late(what)
+            return StorageBusy(
+                f"{self.address}: {what} did not come within {self._pool.timeout} "
+                "seconds"
+            )
         return StorageError(f"{self.address}: {what} was lost ({error})")
 
     def good(self, answer: Answer, what: str) -> Answer:

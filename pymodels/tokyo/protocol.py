@@ -18,6 +18,8 @@ GOOD, FAILED = 0, 1
 NO_UPDATE_LOG = 1
 LARGEST_FRAME = 256 * 2**20
 LARGEST_REQUEST = 64 * 2**20
+LARGEST_ANSWER = 80 * 2**20
+"""Of `pymodels serve`; it holds the largest record."""
 MOST_STRINGS = 2**20
 LONGEST_NAME = 1023
 

@@ -14,7 +14,7 @@ from typing import cast
 
 from pymodels.tokyo.commands import Commands
 from pymodels.tokyo.protocol import (
-    LARGEST_FRAME,
+    LARGEST_ANSWER,
     LARGEST_REQUEST,
     Incoming,
     ProtocolError,
@@ -67,8 +67,8 @@ class Server:
 
     def _answer(self, request: Request) -> bytes:
         answer = self.commands.answer(request)
-        if sum(map(len, answer.strings)) > LARGEST_FRAME - 8 * len(answer.strings):
-            raise ProtocolError(f"an answer of more than {LARGEST_FRAME} bytes")
+        if sum(map(len, answer.strings)) > LARGEST_ANSWER - 8 * len(answer.strings):
+            raise ProtocolError(f"an answer of more than {LARGEST_ANSWER} bytes")
         return encode_answer(request.command, answer)
 
     def has_room(self) -> bool:
