@@ -5,10 +5,12 @@ BIN := .venv/bin
 READY := .venv/ready
 PYTEST := $(BIN)/pytest -q
 FUZZ ?= 100000
+SOAKED = $(shell grep -rl PYMODELS_SOAK tests --include='test_*.py')
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix unit backend fuzz bench docs python-venv system install-system
+.PHONY: help demo test check fix unit backend fuzz soak bench docs \
+	python-venv system install-system
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):[^#]*## /make \1\t/p' Makefile | expand -t 16
@@ -17,7 +19,7 @@ demo: $(READY) ## the main job on real data, from nothing
 	$(BIN)/python -m examples.demo
 
 test: check system ## all that must pass: check, then the tests on every backend
-	PYMODELS_REQUIRE=memory,sqlite $(PYTEST)
+	PYMODELS_REQUIRE=mongodb,tokyo_cabinet,tokyo_tyrant $(PYTEST)
 
 check: $(READY) ## formatter (check only), linter, strict types
 	$(BIN)/ruff format --check --quiet
@@ -31,17 +33,20 @@ fix: $(READY) ## formatter and safe lint fixes
 unit: $(READY) ## the tests that need no server
 	$(PYTEST) -m "not server"
 
-backend: $(READY) ## the kit on one backend: make backend NAME=sqlite
+backend: $(READY) system ## the kit on one backend: make backend NAME=sqlite
 	$(if $(NAME),,$(error which one? make backend NAME=sqlite))
 	$(PYTEST) tests/backends/test_$(NAME).py
 
-fuzz: $(READY) ## the random tests with many more examples
+fuzz: $(READY) system ## the random tests with many more examples
 	PYMODELS_FUZZ=$(FUZZ) $(PYTEST) -k reference tests/backends
 
-bench: $(READY) ## benchmarks against the raw drivers
-	$(BIN)/python -m benchmarks.sqlite
+soak: $(READY) system ## kills, faults, threads and frames at their full length
+	PYMODELS_SOAK=1 $(PYTEST) $(SOAKED)
 
-docs: $(READY) ## run every example of the pages
+bench: $(READY) system ## benchmarks against raw drivers: make bench NAME=mongodb
+	$(BIN)/python -m benchmarks.$(or $(NAME),sqlite)
+
+docs: $(READY) system ## run every example of the pages
 	$(PYTEST) tests/test_docs.py
 
 # Debian's python3 cannot make virtual environments before python3-venv is there.
@@ -57,7 +62,9 @@ $(READY): pyproject.toml constraints.txt
 SYSTEM := libtokyocabinet9 tokyocabinet-bin libcurl4 libssl3
 
 system:
-	@dpkg -s $(SYSTEM) >/dev/null 2>&1 || $(MAKE) --no-print-directory install-system
+	@command -v dpkg >/dev/null || echo "no Debian: have Tokyo Cabinet installed"
+	@! command -v dpkg >/dev/null || dpkg -s $(SYSTEM) >/dev/null 2>&1 \
+		|| $(MAKE) --no-print-directory install-system
 
 install-system:
 	@echo "Installing $(SYSTEM)"
