@@ -2,6 +2,7 @@
 
 import doctest
 import re
+import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -103,10 +104,20 @@ class Runner:
 
     def run(self) -> None:
         sys.modules[self.module.__name__] = self.module
-        with closing_storages():
-            for example in examples_of(self.page):
-                self._run(replace(example, code=self._replaced(example.code)))
+        try:
+            with closing_storages():
+                for example in examples_of(self.page):
+                    self._run(replace(example, code=self._replaced(example.code)))
+        finally:
+            self._end_processes()
         del sys.modules[self.module.__name__]
+
+    def _end_processes(self) -> None:
+        """End what a page started and did not come to end."""
+        for value in vars(self.module).values():
+            if isinstance(value, subprocess.Popen) and value.poll() is None:
+                value.kill()
+                value.communicate()
 
     def _replaced(self, code: str) -> str:
         for old, new in self.settings.items():

@@ -24,7 +24,7 @@ from pymodels.predicates import And, Predicate
 DOCS = Path(__file__).parents[1] / "docs"
 SETTINGS = {"sqlite": "sqlite:///:memory:"}
 """Of the embedded backends that push anything down."""
-SERVERS = {"mongodb": servers.mongodb}
+SERVERS = {"mongodb": servers.mongodb, "tokyo_tyrant": servers.tokyo_tyrant}
 """Of the others: what gives the URL of an empty place."""
 START, END = "<!-- pushdown: made by tests/pushdown.py -->", "<!-- pushdown: end -->"
 

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 import mongod
+import pytest
+import tyrant
 
 
 @contextmanager
@@ -21,7 +23,25 @@ def mongodb() -> Iterator[str]:
             client.drop_database(name)
 
 
-SERVERS = {"mongodb": mongodb}
+@contextmanager
+def tokyo_tyrant() -> Iterator[str]:
+    """Give the URL of a new, empty file behind `pymodels serve`."""
+    with tyrant.Server() as server:
+        yield str(server.address)
+
+
+SERVERS = {"mongodb": mongodb, "tokyo_tyrant": tokyo_tyrant}
 """By the name of the backend."""
-ON_PAGES = {"mongodb://localhost/app": "mongodb"}
+ON_PAGES = {
+    "mongodb://localhost/app": "mongodb",
+    "tokyo-tyrant://localhost": "tokyo_tyrant",
+}
 """URLs as the pages spell them, and where they lead in the tests."""
+HAVE_NO_TRANSACTIONS = {"tokyo_tyrant"}
+"""Programs and pages that need one are not for these."""
+
+
+def check_able(server: str, text: str) -> None:
+    """Skip what needs a transaction where there is none."""
+    if server in HAVE_NO_TRANSACTIONS and ".transaction()" in text:
+        pytest.skip(f"{server} has no transactions")

@@ -98,8 +98,10 @@ def test_one_line_switches(name, old, new, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["models", "querying", "semantics"])
 def test_one_line_switches_to_a_server(name, server, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    page = DOCS / f"{name}.md"
+    servers.check_able(server, page.read_text("utf-8"))
     with servers.SERVERS[server]() as url:
-        pages.Runner(DOCS / f"{name}.md", {"memory://": url}).run()
+        pages.Runner(page, {"memory://": url}).run()
 
 
 @each_page

@@ -1,6 +1,7 @@
 """Each small program of examples/ says the same on every backend."""
 
 import importlib
+import inspect
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ def test_program_says_the_same_everywhere(program, tmp_path, capsys):
 @pytest.mark.server
 @pytest.mark.parametrize("server", servers.SERVERS)
 def test_program_says_the_same_on_a_server(program, server, capsys):
+    servers.check_able(server, inspect.getsource(program))
     expected = said(program, "memory://", capsys)
     with servers.SERVERS[server]() as url:
         assert said(program, url, capsys) == expected
