@@ -482,10 +482,25 @@ def test_a_plan_shows_filter_order_and_index(people):
     assert "IXSCAN age_1__id_1 (age: [3, 3], _id: [MinKey, MaxKey])" in text
 
 
-def test_a_plan_shows_how_naive_datetimes_are_put_first(storage):
-    text = str(Sample.objects(storage).order_by("moment").plan())
-    assert "aggregate" in text
-    assert "COLLSCAN" in text
+class Timed(Model):
+    at: datetime
+
+    class Meta:
+        indexes = ["-at"]
+
+
+def test_naive_datetimes_are_put_first_only_where_there_are_any(empty):
+    empty.ensure_indexes(Timed)
+    for day in range(1, 20):
+        empty[f"{day}"] = {"at": datetime(2020, 1, day, tzinfo=UTC)}
+    query = Timed.objects(empty).order_by("-at")[:5]
+    assert list(query.keys()) == ["19", "18", "17", "16", "15"]
+    assert explained(query)["totalKeysExamined"] == 5
+    empty["naive"] = {"at": datetime(2020, 1, 18)}
+    assert list(query.keys()) == ["19", "18", "17", "16", "15"]
+    assert "aggregate" in str(query.plan())
+    first = Timed.objects(empty).order_by("at")[:2]
+    assert list(first.keys()) == ["naive", "1"]
 
 
 def test_the_membership_is_asked_once(people):

@@ -5,7 +5,12 @@ from typing import Any
 
 from pymongo.collection import Collection
 
-from pymodels.backends.mongodb.documents import Document, encode_value, stored_path
+from pymodels.backends.mongodb.documents import (
+    KINDS,
+    Document,
+    encode_value,
+    stored_path,
+)
 from pymodels.errors import Unsupported
 from pymodels.indexes import BoundIndex
 from pymodels.plan import Order
@@ -34,6 +39,9 @@ def create_index(collection: Collection[Document], index: BoundIndex) -> str:
     index of a model whose conditions no partial index can say.
     """
     keys = [(dotted(order.path), _direction(order)) for order in index.orders]
+    for order in index.orders:
+        if order.declared and Kind.DATETIME in order.declared.kinds:
+            _index_naive(collection, dotted(order.path))
     if not index.unique:
         if all(order.path != KEY for order in index.orders):
             keys.append(("_id", keys[-1][1]))
@@ -46,6 +54,18 @@ def create_index(collection: Collection[Document], index: BoundIndex) -> str:
         name=f"{index.model}_{names}_unique_{mark}",
         unique=True,
         partialFilterExpression=only,
+    )
+
+
+def _index_naive(collection: Collection[Document], name: str) -> None:
+    """Index naive datetimes alone, most often none, so that an order can ask for any.
+
+    They come before aware ones, which the server cannot tell from them.
+    """
+    mark = f"{KINDS}.{name}"
+    only = {mark: {"$eq": "naive"}}
+    collection.create_index(
+        [(mark, 1)], name=f"{mark}_naive", partialFilterExpression=only
     )
 
 

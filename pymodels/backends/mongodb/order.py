@@ -33,11 +33,18 @@ BEFORE_TEXT = ("minKey", "null", "number")
 class Sorting:
     """What to sort by: dotted names with directions, and the ranks before them.
 
-    ``ranks`` are expressions, by the name that they come before.
+    ``ranks`` are expressions, by the name that they come before. They matter only
+    to documents that ``naive`` finds.
     """
 
     names: tuple[tuple[str, int], ...]
     ranks: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def naive(self) -> Form:
+        """The filter for naive datetimes under a name of the order."""
+        marks = [{f"{KINDS}.{name}": "naive"} for name, _ in self.ranks]
+        return marks[0] if len(marks) == 1 else {"$or": marks}
 
 
 def sorting(orders: tuple[Order, ...], shape: Shape) -> Sorting | None:
@@ -67,6 +74,8 @@ def is_sorted_alike(order: Order, shape: Shape) -> bool:
     if order.declared is None or not _is_below_maps(order.path, shape):
         return False
     kinds = order.declared.kinds
+    if "naive" in order.declared.reads_text:
+        return False
     return kinds <= SORTED_ALIKE and not kinds >= {Kind.DATE, Kind.DATETIME}
 
 
@@ -82,10 +91,9 @@ def _is_below_maps(path: Path, shape: Shape) -> bool:
 def naive_first(at: Place) -> Any:
     """Rank a value by its mark: nothing, dates, naive datetimes, aware ones."""
     mark = f"${KINDS}.{at.name}"
-    reads_naive = "naive" in at.texts and "datetime" not in at.texts
-    is_naive = {"$ne": [mark, "datetime"]} if reads_naive else {"$eq": [mark, "naive"]}
     is_moment = {"$eq": [{"$type": at.expression}, "date"]}
     is_date = {"$and": [{"$eq": [mark, "date"]}, midnight_test(at)]}
+    is_naive = {"$eq": [mark, "naive"]}
     by_mark = {"$cond": [is_date, 1, {"$cond": [is_naive, 2, 3]}]}
     return {"$cond": [is_moment, by_mark, 0]}
 

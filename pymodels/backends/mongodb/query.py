@@ -122,7 +122,7 @@ class Query(BaseQuery[M]):
             return self._rows_of(self._find(asked, None, pushed))
         stages = pipeline(asked, found, pushed)
         checked = _checked(pushed)
-        if found.ranks or (not checked and self._has_keys_before_text()):
+        if self._needs_ranks(asked, found, bool(checked)):
             return self._piped(stages)
         cursor = self._find(asked, found, pushed)
         if checked or len(found.names) >= SEVERAL_NAMES:
@@ -180,9 +180,15 @@ class Query(BaseQuery[M]):
         yield from head
         yield from rows
 
-    def _has_keys_before_text(self) -> bool:
-        """Ask whether any key would be sorted before the texts: one look."""
-        return self._is_any({ID: {"$type": list(BEFORE_TEXT)}})
+    def _needs_ranks(self, asked: Form, found: Sorting, checked: bool) -> bool:
+        """Ask whether the server would sort something otherwise than the law does.
+
+        These are naive datetimes, and keys that it sorts before texts, where the
+        rows themselves will not show them.
+        """
+        if found.ranks and self._is_any({"$and": [asked, found.naive]}):
+            return True
+        return not checked and self._is_any({ID: {"$type": list(BEFORE_TEXT)}})
 
     def _is_any(self, asked: Form, skip: int = 0) -> bool:
         with translated(self.storage):
@@ -268,7 +274,8 @@ class Query(BaseQuery[M]):
         """Show the filter, the order, and how the server finds the documents."""
         asked, name = self._filter(pushed), self.storage.collection.name
         found = self._sorting(pushed.order) if pushed.order else None
-        if found is not None and found.ranks:
+        checked = bool(pushed.order) and bool(_checked(pushed))
+        if found is not None and self._needs_ranks(asked, found, checked):
             stages = pipeline(asked, found, pushed)
             command: Form = {"aggregate": name, "pipeline": stages, "cursor": {}}
         else:
