@@ -93,8 +93,19 @@ class ColumnForm:
     def loader(
         self, storage: "BaseStorage", model: type[M]
     ) -> Callable[[Row], M] | None:
-        """Load by way of the record, which is the shortest."""
-        return None
+        """Load by way of the record, read by its note in one go."""
+        codec, read = model.__pymodels_codec__, columns.read_noted_row
+        validate, attach, long_way = codec.validate, codec.attach, codec.loader(storage)
+
+        def load(row: Row) -> Any:
+            found = read(row[1])
+            if found is None:
+                return long_way(row)
+            instance = validate(found[0], row[0])
+            attach(instance, row, storage)
+            return instance
+
+        return load
 
     def sifter(
         self, storage: "BaseStorage", model: type[M]

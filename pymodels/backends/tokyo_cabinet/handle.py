@@ -9,10 +9,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
+from weakref import WeakSet
 
 from pymodels.backends.tokyo_cabinet.faults import translation
 from pymodels.backends.tokyo_cabinet.ledger import Ledger
+from pymodels.backends.tokyo_cabinet.scanning import Pair, Scan
 from pymodels.errors import StorageError
 from pymodels.tokyo.columns import note_in
 from pymodels.tokyo.faults import TokyoError
@@ -20,6 +22,7 @@ from pymodels.tokyo.library import BTree, Hash, Table
 from pymodels.tokyo.packing import unpack
 from pymodels.tokyo.search import IndexType, Search
 
+T = TypeVar("T")
 Undo = tuple[bytes, bytes | None]
 
 
@@ -43,6 +46,11 @@ class Handle:
         self.lock = threading.RLock()
         self.ledger = Ledger(is_complete=database.count == 0)
         self.levels: list[list[Undo]] = []
+        self.is_watched = True
+        """Whether all that is written is written by us."""
+        self._scans: WeakSet[Scan] = WeakSet()
+        self._iterating: Scan | None = None
+        self.is_table = isinstance(database, Table)
         self.trusted: set[bytes] = set()
         """Columns whose decimal index was made while we looked."""
         self.unmade: set[str] = set()
@@ -64,6 +72,8 @@ class Handle:
 
     def __enter__(self) -> "Handle":
         self.lock.acquire()
+        # Whatever is done may move the library's one iterator.
+        self._iterating = None
         return self
 
     def __exit__(
@@ -78,19 +88,18 @@ class Handle:
 
     # Writing.
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Make a write whole, where parts of it would be kept in memory.
+    def alone(self, write: Callable[..., T], *arguments: Any) -> T:
+        """Do one write, whole, where parts of it would be kept in memory.
 
         What is written to a tree, or to an index, without a transaction is lost if
         the process is killed.
         """
         with self:
             self._check_writer()
-            if self.levels or not (self.keeps_back or self.indexes or self.sync):
-                yield
-                return
-            yield from self._in_transaction()
+            if self.levels or not (self.keeps_back or self.sync or self.indexes):
+                return write(*arguments)
+            with self._in_transaction():
+                return write(*arguments)
 
     @contextmanager
     def writing_many(self) -> Iterator[None]:
@@ -106,13 +115,16 @@ class Handle:
                     raise
                 self.commit()
                 return
-            yield from self._in_transaction()
+            with self._in_transaction():
+                yield
 
+    @contextmanager
     def _in_transaction(self) -> Iterator[None]:
         self.database.begin()
         try:
             yield
         except BaseException:
+            self._freeze()
             self.database.abort()
             raise
         self.database.commit()
@@ -125,6 +137,7 @@ class Handle:
 
     def put(self, key: bytes, stored: bytes) -> None:
         """Create or overwrite a record."""
+        self._freeze()
         self._remember(key)
         if isinstance(self.database, Table):
             self.database.put_packed(key, stored)
@@ -134,6 +147,7 @@ class Handle:
 
     def put_new(self, key: bytes, stored: bytes) -> bool:
         """Create a record; say False, and change nothing, if the key exists."""
+        self._freeze()
         if isinstance(self.database, Table):
             done = self.database.put_keep_packed(key, stored)
             self.ledger.learn(note_in(stored))
@@ -145,8 +159,20 @@ class Handle:
 
     def out(self, key: bytes) -> bool:
         """Remove a record; say whether there was one."""
+        self._freeze()
         self._remember(key)
         return self.database.out(key)
+
+    def out_found(self, search: Search) -> int:
+        """Remove what a search of the table finds; say how many."""
+        self._freeze()
+        return self.table.search_out(search)
+
+    def vanish(self) -> None:
+        """Remove all records."""
+        self._freeze()
+        self.database.vanish()
+        self.ledger.forget(is_complete=True)
 
     def _remember(self, key: bytes) -> None:
         """Note what was there, if a savepoint may want it back."""
@@ -160,6 +186,41 @@ class Handle:
         if isinstance(self.database, Table):
             return self.database.get_packed(key)
         return self.database.get(key)
+
+    def scan(self) -> Scan:
+        """Begin to read all rows of the table."""
+        with self:
+            found = Scan(self.table)
+            self._scans.add(found)
+            if not self.is_watched:
+                found.freeze()
+            return found
+
+    def take(self, scan: Scan, most: int) -> list[Pair]:
+        """Give the next rows of a scan."""
+        with self.lock:
+            is_there = self._iterating is scan
+            with self:
+                if not is_there:
+                    scan.resume()
+                found = scan.take(most)
+            self._iterating = scan
+        return found
+
+    def _freeze(self) -> None:
+        """Let each scan note what it has left, before the first write."""
+        if self._scans:
+            for scan in list(self._scans):
+                scan.freeze()
+            self._scans.clear()
+
+    def stop_watching(self) -> None:
+        """Trust nothing that is known: somebody writes past us."""
+        with self:
+            self._freeze()
+            self.is_watched = False
+            self.ledger.learn(None)
+            self.ledger.has_nul = True
 
     # Transactions: the outermost is the library's, those inside are ours to undo.
 
@@ -181,6 +242,7 @@ class Handle:
 
     def rollback(self) -> None:
         """Undo what was written since `begin`."""
+        self._freeze()
         undone = self.levels.pop()
         if not self.levels:
             self.database.abort()

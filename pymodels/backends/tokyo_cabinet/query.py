@@ -83,7 +83,8 @@ class Query(BaseQuery[M]):
 
     def _found(self, pushed: Pushed) -> Iterator[Row]:
         search, is_lean = self._search(pushed)
-        rows = self.storage.rows(search)
+        is_all = search == Search()
+        rows = self.storage.scan() if is_all else self.storage.rows(search)
         if is_lean:
             yield from rows
             return
@@ -132,7 +133,7 @@ class Query(BaseQuery[M]):
         with self.storage.handle.writing_many():
             if len(self.storage.handle.levels) > 1:
                 return None
-            return self.storage.handle.table.search_out(search)
+            return self.storage.handle.out_found(search)
 
     # Searches.
 

@@ -35,7 +35,7 @@ from pymodels.values import Record
 if TYPE_CHECKING:
     from pymodels.model import Model
 
-CHUNK = 100
+CHUNK = 200
 """Rows that are read at once, while other threads wait."""
 
 
@@ -108,8 +108,7 @@ class Storage(BaseStorage):
         query finds is looked at.
         """
         self.check_open()
-        self.handle.ledger.learn(None)
-        self.handle.ledger.has_nul = True
+        self.handle.stop_watching()
         return self.handle.database
 
     @property
@@ -156,7 +155,13 @@ class Storage(BaseStorage):
 
     def scan(self) -> Iterator[Row]:
         """Yield all rows that are there now."""
-        return self.rows(Search()) if self.is_table else self.scan_in(None)
+        return self._scanned() if self.is_table else self.scan_in(None)
+
+    def _scanned(self) -> Iterator[Row]:
+        scan, make = self.handle.scan(), self.form.row
+        while found := self.handle.take(scan, CHUNK):
+            for key, stored in found:
+                yield make(key, stored)
 
     def rows(self, search: Search) -> Iterator[Row]:
         """Yield the rows that a search of the table finds."""
@@ -206,8 +211,8 @@ class Storage(BaseStorage):
 
     def insert(self, row: Row) -> bool:
         """Create, unless the key is taken."""
-        with self.handle.writing():
-            return self.handle.put_new(key_column(row[0]), self.form.stored(row))
+        handle = self.handle
+        return handle.alone(handle.put_new, key_column(row[0]), self.form.stored(row))
 
     def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
         """Create all in one transaction, or none."""
@@ -224,24 +229,24 @@ class Storage(BaseStorage):
 
     def replace(self, row: Row) -> None:
         """Create or overwrite."""
-        with self.handle.writing():
-            self.handle.put(key_column(row[0]), self.form.stored(row))
+        handle = self.handle
+        handle.alone(handle.put, key_column(row[0]), self.form.stored(row))
 
     def patch(self, key: str, changes: Changes) -> bool:
         """Read, change and write, while nobody else writes."""
-        stored_key = key_column(key)
-        with self.handle.writing():
-            stored = self.handle.get(stored_key)
-            if stored is None:
-                return False
-            row = self.form.patched(self.form.row(stored_key, stored), changes)
-            self.handle.put(stored_key, self.form.stored(row))
-            return True
+        return self.handle.alone(self._patch, key_column(key), changes)
+
+    def _patch(self, key: bytes, changes: Changes) -> bool:
+        stored = self.handle.get(key)
+        if stored is None:
+            return False
+        row = self.form.patched(self.form.row(key, stored), changes)
+        self.handle.put(key, self.form.stored(row))
+        return True
 
     def discard(self, key: str) -> bool:
         """Remove."""
-        with self.handle.writing():
-            return self.handle.out(key_column(key))
+        return self.handle.alone(self.handle.out, key_column(key))
 
     def clear(self) -> None:
         """Remove all records; in a transaction, one by one."""
@@ -250,8 +255,7 @@ class Storage(BaseStorage):
             if handle.levels or not handle.is_writer:
                 super().clear()
                 return
-            handle.database.vanish()
-            handle.ledger.forget(is_complete=True)
+            handle.vanish()
 
     def sync(self) -> None:
         """Bring what was written to the disk."""

@@ -56,6 +56,18 @@ class Tuning:
     extra_map: int | None = None
 
 
+_open: "weakref.WeakSet[Database]" = weakref.WeakSet()
+"""All handles with an open file, to be taken from a forked child."""
+
+
+def _leave_to_parent() -> None:
+    for one in list(_open):
+        one.disown()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
+
+
 class Database:
     """A handle on one file: what all three families can do.
 
@@ -72,12 +84,12 @@ class Database:
         self._calls: Calls = calls(self.prefix)
         self._process = os.getpid()
         self.path = b""
-        # No handle: the library would end the process for a null pointer.
         self._handle: int = self._calls.new()
         self.is_open = False
         self._finalizer = weakref.finalize(
             self, _delete, self._calls, self._handle, self._process
         )
+        self._dump = _dumper(self._calls)
         # Without a mutex, threads that write at once leave a broken file.
         self._check(self._calls.setmutex(self._handle))
 
@@ -99,7 +111,9 @@ class Database:
         if tuning is not None:
             self._tune(tuning)
         self._check(self._calls.open(self._handle, self.path, int(mode)))
+        self._db = self._handle
         self.is_open = True
+        _open.add(self)
 
     def _tune(self, tuning: Tuning) -> None:
         self._check(self._calls.tune(self._handle, *self._sizes(tuning)))
@@ -120,21 +134,28 @@ class Database:
 
         An open transaction is undone. Nothing is done in a forked child.
         """
-        if self.is_open and self._process == os.getpid():
-            self.is_open = False
+        if self.is_open:
+            self.disown()
             self._check(self._calls.close(self._handle))
 
-    def _owned(self) -> int:
+    def disown(self) -> None:
+        """Use the handle no more: it is closed, or the parent process has it."""
+        self.is_open = False
+        vars(self).pop("_db", None)
+
+    def _owned(self) -> None:
         if self._process != os.getpid():
             raise TokyoError(INVALID, "the handle belongs to the parent process")
-        return self._handle
 
-    @property
-    def _db(self) -> int:
-        """The handle, of an open file and in the process that opened it."""
-        if not self.is_open:
+    def __getattr__(self, name: str) -> Any:
+        """Tell why there is no handle to give to the library.
+
+        A plain attribute while the file is open, it costs nothing to look at.
+        """
+        if name == "_db":
+            self._owned()
             raise TokyoError(INVALID, "the database is closed")
-        return self._owned()
+        raise AttributeError(f"{type(self).__name__} has no {name}")
 
     # Errors.
 
@@ -161,24 +182,16 @@ class Database:
 
     # Buffers: copied out, then freed.
 
-    def _taken(self, pointer: int | None, size: ctypes.c_int) -> bytes:
+    def _taken(self, pointer: int, size: ctypes.c_int) -> bytes:
         try:
-            return ctypes.string_at(pointer, size.value)  # type: ignore[arg-type]  # not null
+            return ctypes.string_at(pointer, size.value)
         finally:
             self._calls.tcfree(pointer)
-
-    def _dumped(self, pointer: int, dump: Callable[..., int], free: Any) -> bytes:
-        """Copy a map or a list of the library's out as one byte string."""
-        size = ctypes.c_int()
-        try:
-            return self._taken(dump(pointer, ctypes.byref(size)), size)
-        finally:
-            free(pointer)
 
     def _list(self, pointer: int | None) -> bytes:
         if pointer is None:
             raise self.error()
-        return self._dumped(pointer, self._calls.tclistdump, self._calls.tclistdel)
+        return self._dump(pointer, self._calls.tclistdump, self._calls.tclistdel)
 
     # Records.
 
@@ -272,6 +285,25 @@ class Database:
     def abort(self) -> None:
         """Undo what was written since `begin`."""
         self._check(self._calls.tranabort(self._db))
+
+
+def _dumper(library: Calls) -> Callable[[int, Callable[..., int], Any], bytes]:
+    """Give the function that copies a map or a list of the library's out, and frees it.
+
+    It runs for each record that is read.
+    """
+    free_buffer, string_at, byref = library.tcfree, ctypes.string_at, ctypes.byref
+    int_of_c = ctypes.c_int
+
+    def dump(pointer: int, dumping: Callable[..., int], free: Any) -> bytes:
+        size = int_of_c()
+        dumped = dumping(pointer, byref(size))
+        free(pointer)
+        packed: bytes = string_at(dumped, size.value)
+        free_buffer(dumped)
+        return packed
+
+    return dump
 
 
 def _delete(library: Calls, handle: int, process: int) -> None:

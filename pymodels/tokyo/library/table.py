@@ -123,11 +123,12 @@ class Table(Database):
 
     def get_packed(self, key: bytes) -> bytes | None:
         """Give the same as one byte string: see `packing.unpack_map`."""
-        found = self._calls.get(self._db, key, size_of(key))
+        calls = self._calls
+        found = calls.get(self._db, key, size_of(key))
         if found is None:
             self._check_but(False, NO_RECORD)
             return None
-        return self._dumped(found, self._calls.tcmapdump, self._calls.tcmapdel)
+        return self._dump(found, calls.tcmapdump, calls.tcmapdel)
 
     def generate_id(self) -> int:
         """Give a new number; it starts over after `vanish`."""
@@ -153,11 +154,11 @@ class Table(Database):
         return None if found is None else self._taken(found, size)
 
     def iter_next_packed(self) -> bytes | None:
-        """Give the next record; its key stands first, under the empty name."""
+        """Give the next record; its key is there under the empty name."""
         found = self._calls.iternext3(self._db)
         if found is None:
             return None
-        return self._dumped(found, self._calls.tcmapdump, self._calls.tcmapdel)
+        return self._dump(found, self._calls.tcmapdump, self._calls.tcmapdel)
 
     # Searching.
 
