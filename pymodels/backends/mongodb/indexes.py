@@ -3,6 +3,7 @@
 from hashlib import sha256
 from typing import Any
 
+from pymongo.collation import Collation
 from pymongo.collection import Collection
 
 from pymodels.backends.mongodb.documents import (
@@ -16,6 +17,9 @@ from pymodels.indexes import BoundIndex
 from pymodels.plan import Order
 from pymodels.predicates import Equal, HasKind, Predicate, spelled, terms_of
 from pymodels.values import KEY, Kind, Path
+
+BY_CODE_POINT = Collation("simple")
+"""How strings compare and sort, whatever a foreign collection has been told."""
 
 TYPES: dict[Kind, tuple[str, ...]] = {
     Kind.NUMBER: ("double", "int", "long", "decimal"),
@@ -45,7 +49,7 @@ def create_index(collection: Collection[Document], index: BoundIndex) -> str:
     if not index.unique:
         if all(order.path != KEY for order in index.orders):
             keys.append(("_id", keys[-1][1]))
-        return collection.create_index(keys)
+        return collection.create_index(keys, collation=BY_CODE_POINT)
     only = {"$and": _members(index) + [_has_value(order) for order in index.orders]}
     mark = sha256(repr(only).encode()).hexdigest()[:8]
     names = "_".join(f"{name}_{direction}" for name, direction in keys)
@@ -54,6 +58,7 @@ def create_index(collection: Collection[Document], index: BoundIndex) -> str:
         name=f"{index.model}_{names}_unique_{mark}",
         unique=True,
         partialFilterExpression=only,
+        collation=BY_CODE_POINT,
     )
 
 
@@ -65,7 +70,10 @@ def _index_naive(collection: Collection[Document], name: str) -> None:
     mark = f"{KINDS}.{name}"
     only = {mark: {"$eq": "naive"}}
     collection.create_index(
-        [(mark, 1)], name=f"{mark}_naive", partialFilterExpression=only
+        [(mark, 1)],
+        name=f"{mark}_naive",
+        partialFilterExpression=only,
+        collation=BY_CODE_POINT,
     )
 
 

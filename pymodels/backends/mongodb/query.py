@@ -9,11 +9,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
-from pymongo.collation import Collation
-
 from pymodels.backends.mongodb.documents import KINDS
 from pymodels.backends.mongodb.faults import translated
 from pymodels.backends.mongodb.filters import ALWAYS, Filter, Form, form
+from pymodels.backends.mongodb.indexes import BY_CODE_POINT
 from pymodels.backends.mongodb.key_terms import ID
 from pymodels.backends.mongodb.native import NativeFilter, holds_native
 from pymodels.backends.mongodb.order import (
@@ -45,8 +44,6 @@ SEVERAL_NAMES = 3
 """To sort by, the key included."""
 PARALLEL = "parallel arrays"
 """What the server says of a document with lists under two names of an order."""
-BY_CODE_POINT = Collation("simple")
-"""How strings compare, whatever a foreign collection has been told."""
 
 _members: WeakKeyDictionary[Any, dict[int, Native | None]] = WeakKeyDictionary()
 """The compiled terms of membership, by codec, by identity."""
