@@ -10,15 +10,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks.mongodb_contenders import (
-    BULK,
-    Beanie,
-    Contender,
-    Engine,
-    Ours,
-    Raw,
-    people,
-)
+from benchmarks.mongodb_contenders import BULK, Contender, Ours, Raw, people
+from benchmarks.mongodb_mappers import Beanie, Engine
 from benchmarks.timing import interleaved
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))

@@ -22,8 +22,8 @@ UNDERSTANDING = """
 CONTRACT = "batches hooks keys query settings storage"
 DRIVERS = "json_body tokyo."
 MODEL = """
-    core_schema definition direct_loading fields instance_rounding json_loading json_writing loading
-    membership model references saving updates
+    core_schema definition direct_loading fields instance_rounding json_loading
+    json_writing loading membership model references saving updates
 """
 BACKENDS = "backends."
 REGISTRY = "registry"

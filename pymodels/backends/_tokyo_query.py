@@ -12,6 +12,7 @@ from typing import Any
 
 from pymodels import predicates as p
 from pymodels.evaluate import matcher
+from pymodels.keys import is_key
 from pymodels.plan import Native, Order, Pushed, Row
 from pymodels.query import BaseQuery, M
 from pymodels.storage import BaseStorage
@@ -133,5 +134,5 @@ def keys_asked(pushed: Pushed) -> tuple[Any, ...] | None:
     for term in p.terms_of(pushed.predicate):
         keys = keys_in(term)
         if keys is not None:
-            return keys
+            return tuple(filter(is_key, keys))
     return None

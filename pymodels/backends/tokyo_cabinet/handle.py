@@ -46,6 +46,8 @@ class Handle:
         self.lock = threading.RLock()
         self.ledger = Ledger(is_complete=database.count == 0)
         self.levels: list[list[Undo]] = []
+        self.written = 0
+        """How often something was written; rows found before may be others now."""
         self.is_watched = True
         """Whether all that is written is written by us."""
         self._scans: WeakSet[Scan] = WeakSet()
@@ -208,7 +210,8 @@ class Handle:
         return found
 
     def _freeze(self) -> None:
-        """Let each scan note what it has left, before the first write."""
+        """Note a write, and let each scan first note what it has left."""
+        self.written += 1
         if self._scans:
             for scan in list(self._scans):
                 scan.freeze()

@@ -1,28 +1,12 @@
 """Indexes of tables: one a column, lexical for texts and decimal for ints."""
 
+from pymodels.backends._tokyo_indexes import index_name, type_of
 from pymodels.backends.tokyo_cabinet.handle import Handle
 from pymodels.errors import StorageError, Unsupported
 from pymodels.indexes import BoundIndex
-from pymodels.plan import Order
-from pymodels.tokyo.columns import column_of, name_of
+from pymodels.tokyo.columns import column_of
 from pymodels.tokyo.faults import TokyoError
 from pymodels.tokyo.search import IndexType
-from pymodels.tokyo.texts import is_whole
-from pymodels.values import Kind
-
-_TEXTUAL = {Kind.STRING, Kind.BOOL, Kind.BYTES, Kind.DATE, Kind.DATETIME, Kind.NONE}
-
-
-def _type_of(order: Order) -> IndexType | None:
-    """Give the type of index that serves a field; None if none does."""
-    declared = order.declared
-    if declared is None or len(order.path) != 1:
-        return None
-    if declared.kinds <= _TEXTUAL:
-        return IndexType.LEXICAL
-    if declared.kinds <= {Kind.NUMBER, Kind.NONE} and is_whole(declared):
-        return IndexType.DECIMAL
-    return None
 
 
 def create(handle: Handle, index: BoundIndex) -> str:
@@ -35,13 +19,13 @@ def create(handle: Handle, index: BoundIndex) -> str:
     _refuse_unique(index)
     made = []
     for order in index.orders:
-        kind = _type_of(order)
+        kind = type_of(order)
         if kind is None:
             continue
         column = column_of(order.path[0])
         if column not in handle.indexes:
             _make(handle, column, kind)
-        made.append(_name(column, handle.indexes[column]))
+        made.append(index_name(column, handle.indexes[column]))
     if not made:
         # The same answers without one; the same names when asked again.
         made.append(f"{index}:none")
@@ -76,11 +60,7 @@ def _make(handle: Handle, column: bytes, kind: IndexType) -> None:
         handle.trusted.add(column)
 
 
-def _name(column: bytes, kind: IndexType) -> str:
-    return f"{name_of(column)}:{kind.name.lower()}"
-
-
 def names(handle: Handle) -> list[str]:
     """Give the names of all indexes of a table, and of those that serve nobody."""
-    made = [_name(column, kind) for column, kind in handle.indexes.items()]
+    made = [index_name(column, kind) for column, kind in handle.indexes.items()]
     return [*made, *sorted(handle.unmade)]

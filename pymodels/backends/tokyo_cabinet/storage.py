@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pymodels.backends._tokyo_forms import ColumnForm, Form, JsonForm
+from pymodels.backends._tokyo_query import SearchedStorage
 from pymodels.backends.tokyo_cabinet import indexes
 from pymodels.backends.tokyo_cabinet.opening import (
     COMPRESSIONS,
@@ -19,13 +20,13 @@ from pymodels.backends.tokyo_cabinet.opening import (
     release,
 )
 from pymodels.backends.tokyo_cabinet.query import Query
+from pymodels.backends.tokyo_cabinet.scanning import Scan
 from pymodels.changes import Changes
 from pymodels.errors import SettingsError, StorageError
 from pymodels.indexes import BoundIndex
 from pymodels.plan import Row
 from pymodels.query import M
 from pymodels.shapes import Shape
-from pymodels.storage import BaseStorage
 from pymodels.tokyo.columns import key_column, key_of
 from pymodels.tokyo.library import BTree
 from pymodels.tokyo.packing import unpack
@@ -39,7 +40,7 @@ CHUNK = 200
 """Rows that are read at once, while other threads wait."""
 
 
-class Storage(BaseStorage):
+class Storage(SearchedStorage):
     """Records in a file of Tokyo Cabinet."""
 
     query_class = Query
@@ -81,6 +82,7 @@ class Storage(BaseStorage):
         _check_number("wait", wait, (int, float))
         self.path = fspath(path)
         self.kind = kind
+        self.is_table, self.sorts_keys = kind == "TABLE", kind != "HASH"
         self.form: Form = ColumnForm() if kind == "TABLE" else JsonForm()
         asked = Asked(kind, mode, bnum, large, compression, sync, wait)
         self.handle = acquire(self.path, asked)
@@ -110,16 +112,6 @@ class Storage(BaseStorage):
         self.check_open()
         self.handle.stop_watching()
         return self.handle.database
-
-    @property
-    def is_table(self) -> bool:
-        """Whether the file can be searched."""
-        return self.kind == "TABLE"
-
-    @property
-    def sorts_keys(self) -> bool:
-        """Whether the file gives its keys in order."""
-        return self.kind != "HASH"
 
     # Rows and records.
 
@@ -155,19 +147,20 @@ class Storage(BaseStorage):
 
     def scan(self) -> Iterator[Row]:
         """Yield all rows that are there now."""
-        return self._scanned() if self.is_table else self.scan_in(None)
+        return self.found_rows(Search()) if self.is_table else self.scan_in(None)
 
-    def _scanned(self) -> Iterator[Row]:
-        scan, make = self.handle.scan(), self.form.row
+    def _scanned(self, scan: Scan) -> Iterator[Row]:
+        make = self.form.row
         while found := self.handle.take(scan, CHUNK):
             for key, stored in found:
                 yield make(key, stored)
 
-    def rows(self, search: Search) -> Iterator[Row]:
-        """Yield the rows that a search of the table finds."""
+    def found_rows(self, search: Search) -> Iterator[Row]:
+        """Search the table now, and yield the rows that are found."""
         with self.handle as handle:
-            keys = handle.table.search_packed(search)
-        yield from self._rows_of(unpack(keys))
+            if search == Search():
+                return self._scanned(handle.scan())
+            return self._rows_of(unpack(handle.table.search_packed(search)))
 
     def scan_in(self, descending: bool | None) -> Iterator[Row]:
         """Yield all rows of a hash or a tree; of a tree in the order of keys."""
