@@ -6,10 +6,12 @@ whose table is not what the backend says today.
 
 import re
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import servers
@@ -22,7 +24,10 @@ from pymodels.plan import Native
 from pymodels.predicates import And, Predicate
 
 DOCS = Path(__file__).parents[1] / "docs"
-SETTINGS = {"sqlite": "sqlite:///:memory:"}
+SETTINGS = {
+    "sqlite": "sqlite:///:memory:",
+    "tokyo_cabinet": "tokyo-cabinet:///{folder}/sample.tct",
+}
 """Of the embedded backends that push anything down."""
 SERVERS = {"mongodb": servers.mongodb, "tokyo_tyrant": servers.tokyo_tyrant}
 """Of the others: what gives the URL of an empty place."""
@@ -108,10 +113,14 @@ def order_answer(storage: BaseStorage, field: str) -> str:
     return "yes" if query.can_sort(query.spec.complete_order()) else "no"
 
 
-def url_of(backend: str) -> AbstractContextManager[str]:
+@contextmanager
+def url_of(backend: str) -> Iterator[str]:
     if backend in SERVERS:
-        return SERVERS[backend]()
-    return nullcontext(SETTINGS[backend])
+        with SERVERS[backend]() as url:
+            yield url
+        return
+    with TemporaryDirectory() as folder:
+        yield SETTINGS[backend].format(folder=folder)
 
 
 def table(backend: str) -> str:
