@@ -364,7 +364,7 @@ class BaseQuery(QueryHooks[M]):
         try:
             with storage.transaction() if storage.has_transactions else nullcontext():
                 # All keys first: what is written must not change what is found.
-                for key in list(self.keys()):
+                for key in list(self._in_any_order().keys()):
                     done += write(key)
         except Exception as error:
             if not done or storage.has_transactions:

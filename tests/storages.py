@@ -11,6 +11,7 @@ from pymodels import BaseStorage
 SETTINGS = {
     "memory": "memory://",
     "sqlite": "sqlite:///{folder}/records.db",
+    "tokyo_cabinet": "tokyo-cabinet:///{folder}/records.tct",
 }
 EMBEDDED = [name for name in SETTINGS if find_spec(f"pymodels.backends.{name}")]
 

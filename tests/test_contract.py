@@ -18,7 +18,16 @@ def run_contract(*settings: str) -> None:
     assert result.stdout.splitlines()[-1] == "contract holds"
 
 
-@pytest.mark.parametrize("form", ["memory://", "sqlite:///{path}"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "memory://",
+        "sqlite:///{path}",
+        "tokyo-cabinet:///{path}",
+        "tokyo-cabinet:///{path}?kind=HASH",
+        "tokyo-cabinet:///{path}?kind=BTREE",
+    ],
+)
 def test_contract_holds(form, tmp_path):
     run_contract(form.format(path=tmp_path / "contract.db"))
 
@@ -38,8 +47,9 @@ def test_contract_holds_on_a_mongodb_that_stands_alone():
         client.drop_database("contract")
 
 
-def test_contract_holds_when_the_file_is_opened_again(tmp_path):
-    settings = f"sqlite:///{tmp_path / 'contract.db'}"
+@pytest.mark.parametrize("backend", ["sqlite", "tokyo-cabinet"])
+def test_contract_holds_when_the_file_is_opened_again(backend, tmp_path):
+    settings = f"{backend}:///{tmp_path / 'contract.db'}"
     run_contract(settings, settings)
 
 

@@ -524,7 +524,7 @@ def test_the_plan_says_who_does_what(people):
 @pytest.fixture
 def residual_storage(backend, tmp_path, request):
     settings = {"backend": backend, "residual": request.param}
-    if backend == "sqlite":
+    if backend != "memory":
         settings["path"] = str(tmp_path / "residual.db")
     with pymodels.get_storage(settings) as one:
         yield one
@@ -764,7 +764,8 @@ def test_an_update_of_nothing_counts(people):
 
 def test_an_update_of_a_slice_writes_just_these(storage, people):
     assert people.order_by("name")[1:3].update(age=77) == 2
-    assert [key for key, one in storage.records() if one["age"] == 77] == ["k1", "k2"]
+    changed = [key for key, one in storage.records() if one["age"] == 77]
+    assert sorted(changed) == ["k1", "k2"]
 
 
 def test_an_update_that_changes_what_is_asked_sees_each_record_once(storage, people):

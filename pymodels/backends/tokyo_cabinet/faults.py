@@ -23,6 +23,7 @@ HINTS = {
     OPENING: "it cannot be opened; is it a file, and is there room beside it?",
 }
 MESSAGES = {
+    "read error": "reading failed; was the file cut short?",
     "write error": "writing failed; is the disk full, or the file too large?",
     "truncate error": "making room failed; is the disk full, or the file too large?",
     "mmap error": "mapping failed; is the disk full, or the file too large?",

@@ -6,6 +6,7 @@ from pymodels.errors import StorageError, Unsupported
 from pymodels.indexes import BoundIndex
 from pymodels.tokyo.columns import column_of
 from pymodels.tokyo.faults import TokyoError
+from pymodels.tokyo.library import Table
 from pymodels.tokyo.search import IndexType
 
 
@@ -13,13 +14,14 @@ def create(handle: Handle, index: BoundIndex) -> str:
     """Index each column that can be; one that has an index keeps it.
 
     Nested values, lists, floats and Decimals are left out: the library has no
-    index that would serve them. Gives the name of the first one. Raises
-    `Unsupported` for a unique index.
+    index that would serve them; so is everything in a hash or a tree. Gives the
+    name of the first one. Raises `Unsupported` for a unique index.
     """
-    _refuse_unique(index)
+    if index.unique:
+        raise Unsupported(f"{index}: Tokyo Cabinet has no unique indexes")
     made = []
     for order in index.orders:
-        kind = type_of(order)
+        kind = type_of(order) if isinstance(handle.database, Table) else None
         if kind is None:
             continue
         column = column_of(order.path[0])
@@ -31,17 +33,6 @@ def create(handle: Handle, index: BoundIndex) -> str:
         made.append(f"{index}:none")
         handle.unmade.add(made[0])
     return made[0]
-
-
-def _refuse_unique(index: BoundIndex) -> None:
-    if index.unique:
-        raise Unsupported(f"{index}: Tokyo Cabinet has no unique indexes")
-
-
-def refuse(index: BoundIndex, kind: str) -> str:
-    """Answer for a file that has no indexes: its keys are in order, or hashed."""
-    _refuse_unique(index)
-    raise Unsupported(f"{index}: a file of the kind {kind} has no indexes")
 
 
 def _make(handle: Handle, column: bytes, kind: IndexType) -> None:

@@ -80,11 +80,19 @@ def acquire(path: str, asked: Asked) -> Handle:
     with _lock:
         handle = _handles.get(real)
         if handle is None:
+            _refuse_second_name(path, real)
             handle = _handles[real] = _opened(path, real, asked)
         else:
             _check_shared(handle, path, asked)
         handle.users += 1
         return handle
+
+
+def _refuse_second_name(path: str, real: str) -> None:
+    """Refuse a hard link to an open file: merely to look at it lets its lock go."""
+    for one in _handles:
+        if os.path.exists(real) and os.path.exists(one) and os.path.samefile(real, one):
+            raise StorageError(f"{path} is open in this process by its name {one}")
 
 
 def release(handle: Handle) -> None:

@@ -270,8 +270,6 @@ class Storage(SearchedStorage):
 
     def create_index(self, index: BoundIndex) -> str:
         """Index the columns of an index, each by itself."""
-        if not self.is_table:
-            return indexes.refuse(index, self.kind)
         with self.handle as handle:
             if handle.levels:
                 raise StorageError(f"{self}: no index can be made in a transaction")

@@ -43,13 +43,16 @@ class Indexes:
         split = (word.rpartition(".") for word in told.split())
         return {unquote_to_bytes(name): KINDS[kind] for name, _, kind in split}
 
-    def create(self, index: BoundIndex) -> str:
-        """Index each column that can be; one that has an index keeps it."""
+    def create(self, index: BoundIndex, *, is_table: bool) -> str:
+        """Index each column that can be; one that has an index keeps it.
+
+        A hash has none: the same answers without.
+        """
         if index.unique:
             raise Unsupported(f"{index}: Tokyo Tyrant has no unique indexes")
         known, made = self.all(), []
         for order in index.orders:
-            kind = type_of(order)
+            kind = type_of(order) if is_table else None
             if kind is None:
                 continue
             column = column_of(order.path[0])

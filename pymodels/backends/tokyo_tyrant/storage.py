@@ -305,9 +305,7 @@ class Storage(SearchedStorage):
 
     def create_index(self, index: BoundIndex) -> str:
         """Index the columns of an index, each by itself."""
-        if not self.is_table:
-            raise Unsupported(f"{index}: a file of the kind {self.kind} has no indexes")
-        return self.indexes.create(index)
+        return self.indexes.create(index, is_table=self.is_table)
 
     def list_indexes(self) -> list[str]:
         """Give the names of the indexes, as far as the server tells them.
