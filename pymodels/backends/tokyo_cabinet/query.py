@@ -7,6 +7,7 @@ here, before they are shown.
 """
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -90,7 +91,8 @@ class Query(SearchQuery[M]):
             search, is_lean = self._search(pushed)
             if not is_lean or len(handle.levels) > 1:
                 return None
-            return handle.alone(handle.out_found, search)
+            with nullcontext() if handle.levels else handle.writing_many():
+                return handle.out_found(search)
 
     # Searches.
 
