@@ -316,9 +316,8 @@ class BaseQuery(QueryHooks[M]):
             pushed = self.distinct_pushed(plan.pushed, path) if plan.is_pushed else None
             if pushed is not None:
                 return pushed
-        if path == KEY:
-            return iter(self.keys())
-        return (read(self._peek(row), path) for row in self._rows())
+        rows = self._in_any_order()._rows()
+        return (row[0] if path == KEY else read(self._peek(row), path) for row in rows)
 
     def __contains__(self, candidate: object) -> bool:
         key = candidate if isinstance(candidate, str) else None
@@ -333,7 +332,7 @@ class BaseQuery(QueryHooks[M]):
     # Writing.
 
     def delete(self) -> int:
-        """Remove the records; say how many there were."""
+        """Remove the records; say how many."""
         if not self._skips_invalid:
             plan = self._in_any_order()._planned()
             done = self.discard_pushed(plan.pushed) if plan.is_pushed else None
