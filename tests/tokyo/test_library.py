@@ -1,0 +1,250 @@
+"""The C library through ctypes: bytes in and out, and nothing ends the process."""
+
+import threading
+
+import pytest
+import required
+from children import outcome
+
+from pymodels.tokyo.library import (
+    BTree,
+    Hash,
+    OpenMode,
+    Table,
+    TokyoError,
+    Tuning,
+    functions,
+    is_installed,
+)
+from pymodels.tokyo.packing import length, pack_map, read_length, unpack_map
+from pymodels.tokyo.search import (
+    Condition,
+    Direction,
+    IndexType,
+    Joining,
+    Operator,
+    Ordering,
+    Search,
+)
+
+CREATING = OpenMode.WRITER | OpenMode.CREATE
+
+
+@pytest.fixture(scope="module", autouse=True)
+def library():
+    if not is_installed():
+        required.skip_or_fail("tokyo_cabinet", "libtokyocabinet is not installed")
+
+
+@pytest.fixture
+def table(tmp_path):
+    opened = Table()
+    opened.open(tmp_path / "a.tct", CREATING, Tuning())
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "written"),
+    [
+        (1, "01"),
+        (127, "7f"),
+        (128, "ff01"),
+        (300, "d302"),
+        (20_000, "dfe301"),
+        (0, "00"),
+    ],
+)
+def test_lengths_are_written_as_the_library_does(size, written):
+    assert length(size).hex() == written
+    assert read_length(bytes.fromhex(written), 0) == (size, len(written) // 2)
+
+
+def test_what_is_packed_is_unpacked():
+    columns = {b"a": b"", b"b" * 200: b"\0" * 70_000, b"": b"key"}
+    assert unpack_map(pack_map(columns)) == columns
+
+
+def test_columns_come_back_in_their_order_with_any_bytes(table):
+    columns = {b"b": b"x\0y", b"a": b"\xff", b"empty": b"", b"long": b"z" * 100_000}
+    table.put(b"\0key", columns)
+    assert list(table.get(b"\0key").items()) == list(columns.items())
+    table.put(b"bare", {})
+    assert table.get(b"bare") == {}
+    assert table.get(b"nobody") is None
+    assert (table.count, table.value_size(b"nobody")) == (2, None)
+
+
+def test_only_what_is_new_is_kept_or_added(table):
+    assert table.put_keep(b"a", {b"x": b"1"})
+    assert not table.put_keep(b"a", {b"x": b"2"})
+    table.put_cat(b"a", {b"x": b"3", b"y": b"4"})
+    assert table.get(b"a") == {b"x": b"1", b"y": b"4"}
+    assert (table.out(b"a"), table.out(b"a")) == (True, False)
+
+
+def test_a_search_finds_orders_and_cuts(table):
+    for number in range(10):
+        table.put(b"k%d" % number, {b"n": b"%d" % number})
+    from_five = Condition(b"n", Operator.NUMGE, b"5")
+    order = Ordering(b"n", Direction.NUMDESC)
+    assert table.search(Search((from_five,), order, 2, 1)) == [b"k8", b"k7"]
+    assert table.search_count(Search((from_five,))) == 5
+    below = Condition(b"n", Operator.NUMGE, b"5", negated=True)
+    found, hint = table.meta_search(
+        [Search((below,)), Search((from_five,))], Joining.UNION
+    )
+    assert len(found) == 10
+    assert "scanning" in hint
+    assert table.search_out(Search((from_five,))) == 5
+    assert sorted(table.forward_keys()) == [b"k%d" % number for number in range(5)]
+
+
+def test_a_nul_ends_no_condition_unseen(table):
+    for search in (
+        Search((Condition(b"a\0b", Operator.STREQ, b"x"),)),
+        Search((Condition(b"a", Operator.STREQ, b"x\0y"),)),
+        Search((), Ordering(b"a\0", Direction.STRASC)),
+    ):
+        with pytest.raises(TokyoError, match="NUL"):
+            table.search(search)
+    with pytest.raises(TokyoError, match="NUL"):
+        table.set_index(b"a\0", IndexType.LEXICAL)
+
+
+def test_indexes_are_found_when_the_file_is_opened(table, tmp_path):
+    odd = "größe/1 %".encode()
+    table.put(b"a", {odd: b"7", b"name": b"Ann"})
+    assert table.set_index(odd, IndexType.DECIMAL)
+    assert table.set_index(b"name", IndexType.LEXICAL)
+    table.close()
+    again = Table()
+    again.open(tmp_path / "a.tct", OpenMode.WRITER)
+    assert again.indexes == {odd: IndexType.DECIMAL, b"name": IndexType.LEXICAL}
+    assert again.set_index(odd, IndexType.VOID)
+    assert not again.set_index(odd, IndexType.VOID)
+    assert list(again.indexes) == [b"name"]
+    again.close()
+
+
+KILLERS = {
+    "put": lambda table: table.put(b"", {b"a": b"1"}),
+    "put_keep": lambda table: table.put_keep(b"", {}),
+    "put_cat": lambda table: table.put_cat(b"", {}),
+    "add_int": lambda table: table.add_int(b"", 1),
+    "add_double": lambda table: table.add_double(b"", 1.0),
+    "empty value": lambda table: table.put(b"k", {b"lex": b""}),
+    "empty among NULs": lambda table: table.put(b"k", {b"a": b"\0", b"dec": b""}),
+    "empty added": lambda table: table.put_cat(b"old", {b"dec": b""}),
+    "empty kept": lambda table: table.put_keep(b"new", {b"lex": b""}),
+    "index": lambda table: table.set_index(b"odd", IndexType.LEXICAL),
+    "number index": lambda table: table.set_index(b"odd", IndexType.DECIMAL),
+    "in a transaction": lambda table: (table.begin(), table.put(b"", {})),
+}
+
+
+@pytest.mark.parametrize("name", KILLERS)
+def test_nothing_ends_the_process(tmp_path, name):
+    def work(report):
+        table = Table()
+        table.open(tmp_path / "a.tct", CREATING)
+        table.put(b"old", {b"x": b"1"})
+        table.put(b"odd", {b"odd": b""})
+        table.set_index(b"lex", IndexType.LEXICAL)
+        table.set_index(b"dec", IndexType.DECIMAL)
+        try:
+            KILLERS[name](table)
+        except TokyoError as error:
+            report("empty" in error.message)
+        table.close()
+
+    assert outcome(work) == ["True"]
+
+
+def test_after_close_and_in_a_child_every_call_is_refused(tmp_path):
+    table = Table()
+    table.open(tmp_path / "a.tct", CREATING)
+    table.put(b"a", {})
+
+    def child(report):
+        for use in (lambda: table.get(b"a"), table.sync):
+            try:
+                use()
+            except TokyoError as error:
+                report("parent" in error.message)
+        table.close()
+
+    assert outcome(child) == ["True", "True"]
+    assert table.get(b"a") == {}
+    table.close()
+    table.close()
+    for use in (lambda: table.get(b"a"), table.begin, lambda: table.search(Search())):
+        with pytest.raises(TokyoError, match="closed"):
+            use()
+
+
+def test_threads_write_one_table_without_breaking_it(table):
+    def write(name):
+        for number in range(2000):
+            table.put(b"%d/%d" % (name, number), {b"n": b"%d" % number})
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert table.count == len(set(table.forward_keys())) == 8000
+
+
+def test_an_aborted_transaction_leaves_rows_and_index_as_they_were(table):
+    table.set_index(b"name", IndexType.LEXICAL)
+    table.put(b"a", {b"name": b"Ann"})
+    table.begin()
+    table.put(b"a", {b"name": b"Bob"})
+    table.put(b"b", {b"name": b"Bob"})
+    table.abort()
+    assert table.get(b"a") == {b"name": b"Ann"}
+    assert table.search(Search((Condition(b"name", Operator.STREQ, b"Bob"),))) == []
+    table.begin()
+    table.out(b"a")
+    table.commit()
+    assert table.count == 0
+    with pytest.raises(TokyoError):
+        table.commit()
+
+
+@pytest.mark.parametrize("family", [Hash, BTree])
+def test_hashes_and_trees_keep_values(tmp_path, family):
+    values = family()
+    values.open(tmp_path / "a.values", CREATING, Tuning())
+    for key in (b"b", b"a", b"\0", b"c"):
+        values.put(key, key + b"\0value")
+    assert values.put_keep(b"d", b"")
+    assert not values.put_keep(b"d", b"other")
+    values.put_cat(b"d", b"x")
+    assert (values.get(b"\0"), values.get(b"d")) == (b"\0\0value", b"x")
+    assert values.get(b"nobody") is None
+    assert (values.add_int(b"n", 3), values.add_int(b"n", -5)) == (3, -2)
+    assert values.add_int(b"d", 1) is None
+    values.iter_init()
+    keys = list(iter(values.iter_next, None))
+    assert sorted(keys) == sorted(values.forward_keys()) == sorted(set(keys))
+    if family is BTree:
+        assert keys == sorted(keys)
+        assert list(values.keys_from(b"b", 2)) == [b"b", b"c"]
+    assert (values.out(b"d"), values.out(b"d")) == (True, False)
+    values.vanish()
+    assert values.count == 0
+    values.close()
+
+
+def test_a_missing_library_is_told_with_its_packages(monkeypatch):
+    monkeypatch.setenv(functions.CHOSEN, "/nowhere/libtokyocabinet.so")
+    functions.load.cache_clear()
+    try:
+        with pytest.raises(functions.LibraryMissing) as told:
+            functions.load()
+    finally:
+        functions.load.cache_clear()
+    for system in ("Debian", "Fedora", "Arch", "Homebrew", functions.CHOSEN):
+        assert system in str(told.value)
