@@ -8,7 +8,7 @@ import mongod
 import pytest
 from mongo_places import places_on
 
-from pymodels import DuplicateKey, F, Model, StorageError, Unsupported
+from pymodels import DuplicateKey, EncodeError, F, Model, StorageError, Unsupported
 from pymodels.backends.mongodb import patch
 from pymodels.backends.mongodb.documents import encode
 from pymodels.changes import Changes, apply, between
@@ -164,6 +164,27 @@ def test_a_batch_with_a_taken_value_is_taken_back(storage):
         storage.save_many(batch)
     assert list(storage) == ["kept"]
     assert [one.key for one in batch] == [None] * 3
+
+
+def test_a_batch_that_a_rule_of_the_collection_refuses_is_taken_back(storage):
+    """A validator is another program's, and refuses what it likes."""
+    name, database = storage.connection.name, storage.connection.database
+    storage.ensure_indexes(Unique)
+    database.command({"collMod": name, "validator": {"email": {"$ne": "b"}}})
+    try:
+        with pytest.raises(StorageError, match="validation"):
+            storage.save_many(Unique(email=text) for text in "abc")
+        assert list(storage) == []
+    finally:
+        database.command({"collMod": name, "validator": {}})
+
+
+def test_a_batch_with_a_document_that_is_too_large_is_taken_back(storage):
+    """It takes more than one message, and the driver notices in the last."""
+    sizes = [15, 15, 15, 15, 17]
+    with pytest.raises(EncodeError, match="too large"):
+        storage.save_many(Note(text="x" * (size << 20)) for size in sizes)
+    assert list(storage) == []
 
 
 def test_a_batch_with_a_taken_value_writes_nothing_on_a_replica_set(replicated):

@@ -8,7 +8,7 @@ from pymongo import errors
 from pymodels.backends.mongodb.documents import Document
 from pymodels.backends.mongodb.faults import translated
 from pymodels.backends.mongodb.keys import by_key, natives_of
-from pymodels.errors import DuplicateKey
+from pymodels.errors import PyModelsError, StorageError, WriteUncertain
 
 if TYPE_CHECKING:
     from pymodels.backends.mongodb.storage import Storage
@@ -82,11 +82,16 @@ def _alone(storage: "Storage", documents: Sequence[Document]) -> None:
     """Create all where there are no transactions, or take back what was created."""
     try:
         _all(storage, documents)
-    except (DuplicateKey, KeyboardInterrupt) as error:
+    except WriteUncertain:
+        raise
+    except (PyModelsError, KeyboardInterrupt) as error:
         keys = [document["_id"] for document in documents]
         cause = error.__cause__
         if isinstance(cause, errors.BulkWriteError):
             keys = keys[: cause.details["nInserted"]]
+        elif isinstance(error, StorageError):
+            # Either nothing was sent, or nobody knows what became of it.
+            raise
         with translated(storage, writes=True):
             storage.collection.delete_many({"_id": {"$in": keys}})
         raise
