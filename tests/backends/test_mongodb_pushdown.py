@@ -596,6 +596,13 @@ def test_foreign_keys_come_after_texts(empty):
     assert list(Unasking.objects(empty)[1:4].keys()) == keys[1:4]
 
 
+@pytest.mark.parametrize("names", [("-key", "text"), ("text", "-key", "whole")])
+def test_foreign_keys_come_first_where_keys_fall_and_the_last_name_rises(empty, names):
+    empty.connection.insert_many([{"_id": "a"}, {"_id": "b"}, {"_id": 7}])
+    query = Unasking.objects(empty).order_by(*names)
+    assert list(query[:2].keys()) == ["7", "b"]
+
+
 @pytest.mark.parametrize("lookup", ["gt", "gte", "lt", "lte", "startswith"])
 def test_ranges_of_keys_are_of_their_texts(empty, lookup):
     ids = [ObjectId(f"{digits:024x}") for digits in (1, 10, 16**23, 16**24 - 1, 16**20)]

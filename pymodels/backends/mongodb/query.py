@@ -298,9 +298,11 @@ class Query(BaseQuery[M]):
 def _checked(pushed: Pushed) -> int:
     """Say how many of the first rows show whether any key comes before texts.
 
-    None of them, where rows are skipped, or the last in the order come first.
+    None of them, where rows are skipped, or where the last keys come first.
     """
-    if pushed.start or pushed.order[-1].descending:
+    by_key = [one for one in pushed.order if one.path == KEY]
+    # Without a name of its own, the key goes as the last name does.
+    if pushed.start or [*by_key, pushed.order[-1]][0].descending:
         return 0
     if pushed.order[0].path == KEY:
         return 1
