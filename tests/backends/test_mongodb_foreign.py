@@ -20,6 +20,7 @@ from pymodels import (
     RecordNotFound,
     Reference,
 )
+from pymodels.changes import Changes
 
 pytestmark = pytest.mark.server
 
@@ -469,3 +470,16 @@ def test_an_invalid_record_names_its_key(storage, films):
 def test_a_pattern_of_python_is_no_value(storage):
     with pytest.raises((PyModelsError, TypeError)):
         storage["m"] = {"title": "M", "value": re.compile("x")}
+
+
+def test_a_collection_that_folds_case_tells_keys_apart_all_the_same(places):
+    collation = {"locale": "en", "strength": 2}
+    places.database.create_collection("folded", collation=collation)
+    with places.storage(collection="folded") as storage:
+        storage["a"] = {"title": "small"}
+        assert "A" not in storage
+        assert storage.get_many(Film, ["A", "B"]) == []
+        with pytest.raises(RecordNotFound):
+            storage.delete("A")
+        assert not storage.patch("A", Changes({("title",): "x"}))
+        assert storage["a"] == {"title": "small"}

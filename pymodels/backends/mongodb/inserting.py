@@ -40,7 +40,7 @@ def _is_taken(storage: "Storage", key: str) -> bool:
         return False
     with translated(storage):
         found = storage.collection.find_one(
-            {"_id": {"$in": natives}}, {"_id": 1}, session=storage.session
+            {"_id": {"$in": natives}}, {"_id": 1}, **storage.by_code_point
         )
     return found is not None
 
@@ -103,14 +103,12 @@ def overwrite(
     """Put a whole document in the place of another; say whether there was one."""
     whole = {name: value for name, value in document.items() if name != "_id"}
     storage.note((native,))
-    collection, session = storage.collection, storage.session
+    collection, options = storage.collection, storage.by_code_point
     with translated(storage, writes=True):
         if not any(name[:1] == "$" for name in whole):
-            found = collection.replace_one(
-                by_key(native), whole, upsert, session=session
-            )
+            found = collection.replace_one(by_key(native), whole, upsert, **options)
             return found.matched_count > 0
         # A pipeline takes names that are operators elsewhere.
         update: Any = [{"$replaceWith": {"$literal": {"_id": native, **whole}}}]
-        found = collection.update_one(by_key(native), update, upsert, session=session)
+        found = collection.update_one(by_key(native), update, upsert, **options)
     return found.matched_count > 0

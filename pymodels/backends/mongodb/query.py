@@ -106,7 +106,7 @@ class Query(BaseQuery[M]):
 
     @property
     def _options(self) -> dict[str, Any]:
-        return {"session": self.storage.session, "collation": BY_CODE_POINT}
+        return self.storage.by_code_point
 
     def run(self, pushed: Pushed) -> Iterator[Row]:
         """Yield the rows of a find, or of a pipeline where ranks have to be made."""

@@ -16,7 +16,7 @@ from pymodels.backends.mongodb import clients, inserting, loading
 from pymodels.backends.mongodb.documents import Document, as_map, decode, encode
 from pymodels.backends.mongodb.dumping import dumper
 from pymodels.backends.mongodb.faults import translated
-from pymodels.backends.mongodb.indexes import create_index
+from pymodels.backends.mongodb.indexes import BY_CODE_POINT, create_index
 from pymodels.backends.mongodb.keys import by_key, candidates_of, natives_of, text_of
 from pymodels.backends.mongodb.patch import patched, update_for
 from pymodels.backends.mongodb.query import Query
@@ -188,12 +188,12 @@ class Storage(BaseStorage):
     def _found(self, natives: list[Any]) -> Iterator[Row]:
         if len(natives) > 1:
             asked = {"_id": {"$in": natives}}
-            cursor = self.collection.find(asked, session=self.session)
+            cursor = self.collection.find(asked, **self.by_code_point)
             yield from self.rows(cursor.batch_size(SCANNED))
             return
         with translated(self):
             document = self.collection.find_one(
-                by_key(natives[0]), session=self.session
+                by_key(natives[0]), **self.by_code_point
             )
         if document is not None:
             document = as_map(document)
@@ -235,7 +235,7 @@ class Storage(BaseStorage):
             self.note((native,))
             with translated(self, writes=True):
                 result = self.collection.update_one(
-                    by_key(native), update, session=self.session
+                    by_key(native), update, **self.by_code_point
                 )
             if result.matched_count:
                 return True
@@ -247,7 +247,7 @@ class Storage(BaseStorage):
             self.note((native,))
             with translated(self, writes=True):
                 result = self.collection.delete_one(
-                    by_key(native), session=self.session
+                    by_key(native), **self.by_code_point
                 )
             if result.deleted_count:
                 return True
@@ -274,6 +274,11 @@ class Storage(BaseStorage):
         """The session of this thread's transaction, for calls of the driver."""
         running = self._transaction
         return None if running is None else running.session
+
+    @property
+    def by_code_point(self) -> dict[str, Any]:
+        """Options of calls that name keys: whatever a collection says of its texts."""
+        return {"session": self.session, "collation": BY_CODE_POINT}
 
     @property
     def is_in_savepoint(self) -> bool:
