@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from pymodels.tokyo.faults import INVALID, KEPT, NO_RECORD, TokyoError
+from pymodels.tokyo.faults import HEAD, INVALID, KEPT, META, NO_RECORD, TokyoError
 from pymodels.tokyo.library.database import Database, OpenMode, Tuning
 from pymodels.tokyo.library.functions import LONGEST, as_text, size_of
 from pymodels.tokyo.packing import pack_map, unpack, unpack_map
@@ -151,12 +151,16 @@ class Table(Database):
         """Give the next key; None at the end."""
         size = ctypes.c_int()
         found = self._calls.iternext(self._db, ctypes.byref(size))
-        return None if found is None else self._taken(found, size)
+        if found is None:
+            self._check_but(False, NO_RECORD)
+            return None
+        return self._taken(found, size)
 
     def iter_next_packed(self) -> bytes | None:
         """Give the next record; its key is there under the empty name."""
         found = self._calls.iternext3(self._db)
         if found is None:
+            self._check_but(False, NO_RECORD)
             return None
         return self._dump(found, self._calls.tcmapdump, self._calls.tcmapdel)
 
@@ -169,22 +173,30 @@ class Table(Database):
     def search_packed(self, search: Search) -> bytes:
         """Give the same as one byte string: see `packing.unpack`."""
         with _Query(self, search) as query:
-            return self._list(self._calls.qrysearch(query))
+            return self._list(self._found(query))
 
     def search_with_hint(self, search: Search) -> tuple[list[bytes], str]:
         """Give the keys, and how the library has found them."""
         with _Query(self, search) as query:
-            keys = list(unpack(self._list(self._calls.qrysearch(query))))
+            keys = list(unpack(self._list(self._found(query))))
             return keys, self._hint(query)
 
     def search_count(self, search: Search) -> int:
         """Count the records that a search finds."""
         with _Query(self, search) as query:
-            found = self._calls.qrysearch(query)
+            found = self._found(query)
             try:
                 return int(self._calls.tclistnum(found))
             finally:
                 self._calls.tclistdel(found)
+
+    def _found(self, query: int) -> int:
+        """Search; a search that ended at a damaged place says so."""
+        found: int = self._calls.qrysearch(query)
+        if self.error_code in (META, HEAD):
+            self._calls.tclistdel(found)
+            raise self.error()
+        return found
 
     def search_out(self, search: Search) -> int:
         """Remove the records that a search finds; say how many."""
