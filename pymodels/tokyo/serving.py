@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from errno import EADDRINUSE
 from pathlib import Path
 
 from pymodels.errors import StorageError
@@ -73,9 +74,9 @@ def listening(place: Place) -> Iterator[socket.socket]:
         listener = _unix(place.path) if place.path is not None else _tcp(place)
     except OSError as error:
         where = place.path or f"{place.host}:{place.port}"
+        hint = "; is a server there already?" if error.errno == EADDRINUSE else ""
         raise StorageError(
-            f"cannot listen on {where}: {error.strerror or error}; is a server there "
-            "already?"
+            f"cannot listen on {where}: {error.strerror or error}{hint}"
         ) from error
     try:
         yield listener

@@ -44,6 +44,9 @@ LARGEST_BATCH = 32 * 2**20
 LOST_UPDATES = ("warn", "allow", "forbid")
 
 
+LAST_PORT = 65_535
+
+
 class Storage(SearchedStorage):
     """Records in a table or hash file behind a Tokyo Tyrant server."""
 
@@ -75,7 +78,11 @@ class Storage(SearchedStorage):
         super().__init__(residual=residual)
         _check_choice("kind", kind, KINDS)
         _check_choice("lost_updates", lost_updates, LOST_UPDATES)
-        _check_number("port", port, 0, int)
+        _check_number("port", port, 1, int)
+        if port > LAST_PORT:
+            raise SettingsError(
+                f"port is {port!r}; it takes a number up to {LAST_PORT}"
+            )
         _check_number("timeout", timeout, 0.001, float)
         _check_number("pool_size", pool_size, 1, int)
         if not isinstance(host, str) or not host:
@@ -104,10 +111,10 @@ class Storage(SearchedStorage):
         try:
             port = parts.port
         except ValueError as error:
-            raise SettingsError(f"{url}: {error}") from error
+            raise SettingsError(f"{_shown(url)}: {error}") from error
         if parts.username is not None or (parts.netloc and path not in {"", "/"}):
             raise SettingsError(
-                f"{url}: such a URL is tokyo-tyrant://host:1978, or "
+                f"{_shown(url)}: such a URL is tokyo-tyrant://host:1978, or "
                 "tokyo-tyrant:///path/of/a/socket; the protocol has no passwords"
             )
         if not parts.netloc:
@@ -341,6 +348,12 @@ class Storage(SearchedStorage):
         if not self.knowledge.is_kept:
             return self.indexes.is_trusted(condition)
         return self.knowledge.has_clean_texts and condition.operator not in NUMERIC
+
+
+def _shown(url: str) -> str:
+    """Give a URL without a user and password, for messages."""
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _check_choice(name: str, value: object, choices: Iterable[str]) -> None:
