@@ -35,7 +35,7 @@ from pymodels.evaluate import matcher
 from pymodels.fields import shape_of_model
 from pymodels.indexes import BoundIndex, Index
 from pymodels.instance_rounding import holds_datetimes, round_instance
-from pymodels.json_loading import JsonLoading
+from pymodels.json_loading import JsonLoading, set_fields_set
 from pymodels.json_writing import JsonWriting
 from pymodels.membership import equality_conditions, membership, merged_options
 from pymodels.plan import Row
@@ -196,14 +196,32 @@ class ModelCodec:
 
     def loader(self, storage: "BaseStorage") -> Callable[[Row], Any]:
         """Give the function from a row to an instance, by way of the record."""
-        decode, shape, attach = storage.decode, self.shape, self.attach
+        decode, shape, make = storage.decode, self.shape, self.maker(storage)
+        return lambda row: make(row, decode(row, shape))
 
-        def load(row: Row) -> "Model":
-            instance = self.validate(decode(row, shape), row[0])
-            attach(instance, row, storage)
+    def maker(self, storage: "BaseStorage") -> Callable[[Row, Record], Any]:
+        """Give the function from a row and its record to an instance."""
+        validate, set_row = self.validator.validate_python, self.set_row
+        set_storage, settled = self.set_storage, bool(self.reference_fields)
+        whole = set(self.fields)
+        # No record has so many fields where extra ones are kept.
+        size = -1 if self.keeps_extra else len(whole)
+
+        def make(row: Row, record: Record) -> Any:
+            try:
+                instance = validate(record)
+            except ValidationError as error:
+                raise self.invalid(row[0], error) from error
+            set_row(instance, row)
+            set_storage(instance, storage)
+            if len(instance.__pydantic_fields_set__) == size:
+                # One set for all complete instances, as when JSON is loaded.
+                set_fields_set(instance, whole)
+            if settled:
+                self.settle(instance, storage)
             return instance
 
-        return load
+        return make
 
     # From instances to records.
 

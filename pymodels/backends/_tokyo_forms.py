@@ -95,15 +95,11 @@ class ColumnForm:
     ) -> Callable[[Row], M] | None:
         """Load by way of the record, read by its note in one go."""
         codec, read = model.__pymodels_codec__, columns.read_noted_row
-        validate, attach, long_way = codec.validate, codec.attach, codec.loader(storage)
+        make, long_way = codec.maker(storage), codec.loader(storage)
 
         def load(row: Row) -> Any:
             found = read(row[1])
-            if found is None:
-                return long_way(row)
-            instance = validate(found[0], row[0])
-            attach(instance, row, storage)
-            return instance
+            return long_way(row) if found is None else make(row, found[0])
 
         return load
 
@@ -118,7 +114,7 @@ class ColumnForm:
                 return None
             judges.append(has_kind(term.path[0], term.kinds))
         belongs: dict[str, bool] = {}
-        validate, attach, shape = codec.validate, codec.attach, codec.shape
+        make, shape = codec.maker(storage), codec.shape
         read, load = columns.read_noted_row, storage.loader_of(model)
 
         def sift(row: Row) -> Any:
@@ -135,9 +131,7 @@ class ColumnForm:
                     belongs[note] = is_noted
             if not is_noted:
                 return None
-            instance = validate(record, row[0])
-            attach(instance, row, storage)
-            return instance
+            return make(row, record)
 
         return sift
 

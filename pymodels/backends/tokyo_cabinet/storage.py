@@ -143,7 +143,12 @@ class Storage(SearchedStorage):
 
     def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
         """Yield the rows of those keys that are there."""
-        return self._rows_of(map(key_column, keys))
+        if type(keys) is not tuple or len(keys) != 1:
+            return self._rows_of(map(key_column, keys))
+        key = key_column(keys[0])
+        with self.handle as handle:
+            stored = handle.get(key)
+        return iter(() if stored is None else (self.form.row(key, stored),))
 
     def scan(self) -> Iterator[Row]:
         """Yield all rows that are there now."""
