@@ -43,8 +43,9 @@ def begin(contenders: list[Contender], operation: str) -> Callable[[], object]:
 
     Gives what has to be done before each run.
     """
-    if operation.endswith("_indexed"):
-        for contender in contenders:
+    for contender in contenders:
+        contender.collection.drop_indexes()
+        if operation.endswith("_indexed"):
             contender.index()
     if operation == "save":
         for contender in contenders:
