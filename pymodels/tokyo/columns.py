@@ -274,6 +274,11 @@ def _reads_back(
 _NOTE_START = bytes([len(NOTE_COLUMN)]) + NOTE_COLUMN
 
 
+def note_column(note: str) -> bytes:
+    """Give the packed column of a note, with which a row of ours ends."""
+    return pack_map({NOTE_COLUMN: note.encode()})
+
+
 def note_in(packed: bytes) -> str | None:
     """Give the note in packed columns; None in a row of another program's.
 

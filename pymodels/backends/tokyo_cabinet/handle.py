@@ -6,7 +6,7 @@ path, here, and nothing else of ours ever opens the file.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
@@ -16,7 +16,7 @@ from pymodels.backends.tokyo_cabinet.faults import translation
 from pymodels.backends.tokyo_cabinet.ledger import Ledger
 from pymodels.backends.tokyo_cabinet.scanning import Pair, Scan
 from pymodels.errors import StorageError
-from pymodels.tokyo.columns import note_in
+from pymodels.tokyo.columns import note_column, note_in
 from pymodels.tokyo.faults import TokyoError
 from pymodels.tokyo.library import BTree, Hash, Table
 from pymodels.tokyo.packing import unpack
@@ -42,6 +42,11 @@ class Handle:
         self.is_writer = is_writer
         self.sync = sync
         self.keeps_back = isinstance(database, BTree)
+        self._put_keep: Callable[[bytes, bytes], bool] = (
+            database.put_keep_packed
+            if isinstance(database, Table)
+            else database.put_keep
+        )
         self.users = 0
         self.lock = threading.RLock()
         self.ledger = Ledger(is_complete=database.count == 0)
@@ -150,14 +155,29 @@ class Handle:
     def put_new(self, key: bytes, stored: bytes) -> bool:
         """Create a record; say False, and change nothing, if the key exists."""
         self._freeze()
-        if isinstance(self.database, Table):
-            done = self.database.put_keep_packed(key, stored)
+        done = self._put_keep(key, stored)
+        if self.is_table:
             self.ledger.learn(note_in(stored))
-        else:
-            done = self.database.put_keep(key, stored)
         if done and len(self.levels) > 1:
             self.levels[-1].append((key, None))
         return done
+
+    def put_all_new(self, pairs: Iterable[Pair]) -> bool:
+        """Create records; stop, and say False, at the first whose key exists."""
+        self._freeze()
+        put, undo = self._put_keep, self.levels[-1] if len(self.levels) > 1 else None
+        tail = None
+        for key, stored in pairs:
+            if not put(key, stored):
+                return False
+            if undo is not None:
+                undo.append((key, None))
+            # Most rows of a batch end with the note of the one before.
+            if self.is_table and (tail is None or not stored.endswith(tail)):
+                note = note_in(stored)
+                self.ledger.learn(note)
+                tail = None if note is None else note_column(note)
+        return True
 
     def out(self, key: bytes) -> bool:
         """Remove a record; say whether there was one."""

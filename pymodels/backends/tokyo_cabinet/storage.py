@@ -214,13 +214,12 @@ class Storage(SearchedStorage):
 
     def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
         """Create all in one transaction, or none."""
-        put, stored = self.handle.put_new, self.form.stored
+        stored = self.form.stored
         new = [(key_column(row[0]), stored(row)) for row in rows]
         try:
             with self.handle.writing_many():
-                for key, value in new:
-                    if not put(key, value):
-                        raise _TakenError
+                if not self.handle.put_all_new(new):
+                    raise _TakenError
         except _TakenError:
             return [False]
         return [True] * len(new)
