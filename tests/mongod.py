@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote_plus, urlsplit
 
+import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 from required import skip_or_fail
@@ -232,9 +233,16 @@ def until(found: Callable[[], T | None], complaint: str, seconds: float = 60) ->
 _started: dict[str, Any] = {}
 
 
+def _stop_in_order() -> None:
+    """Let SIGTERM end the tests as ctrl-C does, so that the files are removed."""
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", 143))
+
+
 def _once(kind: str, start: Callable[[], T]) -> T:
     """Start one kind of server at the first call; skip where that is impossible."""
     if kind not in _started:
+        _stop_in_order()
         try:
             _started[kind] = start()
         except CannotStart as error:
