@@ -95,6 +95,8 @@ def write_from_processes(settings, prefixes):
 @contextmanager
 def served_on_demand(path, is_original):
     """Start a server when somebody first wants to connect: the file is free then."""
+    if is_original:
+        tyrant.check_original()
     with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as door:
         name = str(Path(folder, "socket"))
         door.bind(name)
