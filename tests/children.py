@@ -1,5 +1,6 @@
 """Child processes of a test: forked, heard through a pipe, and always ended."""
 
+import gc
 import os
 import signal
 import sys
@@ -59,6 +60,8 @@ def forked(work: Callable[[Callable[[object], None]], None]) -> Iterator[Child]:
 
 def _worked(work: Callable[[Callable[[object], None]], None], writing: int) -> int:
     sys.settrace(None)
+    # Collecting what the parent's tests have left would take longer than most work.
+    gc.freeze()
 
     def report(line: object) -> None:
         os.write(writing, f"{line}\n".encode())
