@@ -7,13 +7,15 @@ backends never override a user's method; their names differ on purpose.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from operator import is_not
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pymodels.changes import Changes, apply
 from pymodels.errors import SettingsError, Unsupported
 from pymodels.evaluate import matcher
 from pymodels.indexes import BoundIndex
-from pymodels.plan import Native, Order, Pushed, Row
+from pymodels.plan import Native, Order, Pushed, Row, Spec
 from pymodels.predicates import Predicate
 from pymodels.settings import from_query
 from pymodels.shapes import Shape
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from pymodels.storage import BaseStorage
 
 M = TypeVar("M", bound="Model")
+
+IS_THERE: Any = partial(is_not, None)
 
 
 class StorageHooks:
@@ -118,8 +122,8 @@ class StorageHooks:
     def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
         """Give the function from any row to an instance, or None for no member.
 
-        For whole scans and for keys, where loading shows membership by the way;
-        None where the database had better ask.
+        For whole scans, keys and whatever `QueryHooks.sifted` takes it for, where
+        loading shows membership by the way; None where the database had better ask.
         """
         return None
 
@@ -159,6 +163,17 @@ class QueryHooks(Generic[M]):
     def run(self, pushed: Pushed) -> Iterator[Row]:
         """Yield the rows of the pushed half."""
         return self.storage.scan()
+
+    def sifted(
+        self, asked: Spec, sift: Callable[[Row], M | None]
+    ) -> Iterator[M] | None:
+        """Yield the members among the records that fulfil what is asked beside that.
+
+        None where the database had better ask for membership, too.
+        """
+        if asked != Spec():
+            return None
+        return filter(IS_THERE, map(sift, self.storage.scan()))
 
     def count_pushed(self, pushed: Pushed) -> int:
         """Count the records of a pushed query."""

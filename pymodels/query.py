@@ -8,9 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from copy import copy, deepcopy
 from dataclasses import replace
-from functools import partial
 from itertools import islice
-from operator import is_not
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
 
 from pymodels import predicates as p
@@ -46,8 +44,6 @@ M = TypeVar("M", bound="Model")
 
 SHOWN = 20
 PREFETCHED = 500
-
-_IS_THERE: Any = partial(is_not, None)
 
 
 class BaseQuery(QueryHooks[M]):
@@ -230,16 +226,13 @@ class BaseQuery(QueryHooks[M]):
         return self._with_references(found) if self._prefetched else found
 
     def _sifted(self) -> Iterator[M] | None:
-        """Scan everything, where loading a record shows whether it is a member."""
+        """Ask without membership, where loading a record shows it by the way."""
         self.storage.check_open()
-        if self._skips_invalid or self._order or self.spec.is_sliced:
-            return None
-        if self._asked != p.EVERYTHING:
+        if self._skips_invalid or self.spec.is_sliced:
             return None
         sift = self.storage.sifter_of(self.model)
-        if sift is None:
-            return None
-        return filter(_IS_THERE, map(sift, self.storage.scan()))
+        asked = Spec(self._asked, self._order)
+        return None if sift is None else self.sifted(asked, sift)
 
     def _with_references(self, instances: Iterator[M]) -> Iterator[M]:
         while batch := list(islice(instances, PREFETCHED)):

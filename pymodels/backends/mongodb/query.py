@@ -4,7 +4,7 @@ A batch is a moment of the server: what changes while a result is read may be se
 or not, and a document that moves in the index that is followed, twice.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
@@ -28,7 +28,8 @@ from pymodels.backends.mongodb.showing import shown
 from pymodels.backends.mongodb.terms import compile_predicate, joined, native
 from pymodels.changes import Changes
 from pymodels.errors import QueryError, StorageError
-from pymodels.plan import Native, Order, Pushed, Row
+from pymodels.hooks import IS_THERE
+from pymodels.plan import Native, Order, Pushed, Row, Spec, make_plan
 from pymodels.predicates import Predicate, terms_of
 from pymodels.query import BaseQuery, M
 from pymodels.shapes import Member, Shape
@@ -125,6 +126,42 @@ class Query(BaseQuery[M]):
         if checked or len(found.names) >= SEVERAL_NAMES:
             return self._checked_rows(cursor, checked, stages)
         return self._rows_of(cursor)
+
+    def sifted(
+        self, asked: Spec, sift: Callable[[Row], M | None]
+    ) -> Iterator[M] | None:
+        """Leave membership to loading: for the server it is a condition a field."""
+        found = super().sifted(asked, sift)
+        if found is not None:
+            return found
+        pushed = self._without_membership(asked)
+        return self._told_by_loading(pushed, sift) if pushed else None
+
+    def _without_membership(self, asked: Spec) -> Pushed | None:
+        """Give what the server is asked for then; None where that is not all."""
+        plan, whole = (
+            make_plan(spec, self.compile, self.can_sort) for spec in (asked, self.spec)
+        )
+        return plan.pushed if plan.is_pushed and whole.is_pushed else None
+
+    def _told_by_loading(
+        self, pushed: Pushed, sift: Callable[[Row], M | None]
+    ) -> Iterator[M]:
+        """Yield members; where most of the first rows are none, ask the server."""
+        rows, looked_at = self.run(pushed), 0
+        seen: set[str] = set()
+        for row in islice(rows, FIRST_BATCH):
+            looked_at += 1
+            instance = sift(row)
+            if instance is not None:
+                seen.add(row[0])
+                yield instance
+        if looked_at == FIRST_BATCH and len(seen) < looked_at / 2:
+            rows.close()  # type: ignore[attr-defined]  # a generator
+            load = self.storage.loader_of(self.model)
+            yield from (load(row) for row in self._rows() if row[0] not in seen)
+            return
+        yield from filter(IS_THERE, map(sift, rows))
 
     def _find(self, asked: Form, found: Sorting | None, pushed: Pushed) -> Any:
         limit = _limit(pushed)
