@@ -146,7 +146,7 @@ def _matches(name: str, caseless: bool) -> Callable[[Path, Any], p.Predicate]:
             )
         try:
             compiled(text, caseless)
-        except re.error as error:
+        except (re.error, RecursionError, OverflowError) as error:
             raise QueryError(
                 f"{p.spelled(path)}__{name}: {text!r} is no regular expression: {error}"
             ) from error

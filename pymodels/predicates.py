@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn
 
+from pymodels.errors import QueryError
 from pymodels.shapes import Shape
 from pymodels.values import KEY, Kind, Path, sort_key
 
@@ -15,12 +16,17 @@ NO_TRUTH = (
     "a condition has no truth of its own: join conditions with &, | and ~ instead "
     "of and, or and not, ask `in` by .in_(...), and a range by .between(...)"
 )
+DEEPEST = 50
+"""Levels of `|` and `~` in each other; whatever walks over a tree may recurse."""
 
 
 class Predicate:
     """A condition on one record; immutable."""
 
     __slots__ = ()
+
+    levels: int = 0
+    """How many of `|` and `~` stand in each other, at most `DEEPEST`."""
 
     def __and__(self, other: "Predicate") -> "Predicate":
         return every(self, _checked(other))
@@ -64,6 +70,15 @@ def _identity(part: Any) -> Any:
     return sort_key(part)
 
 
+def _allowed(levels: int) -> int:
+    if levels > DEEPEST:
+        raise QueryError(
+            f"a condition nests more than {DEEPEST} levels of | and ~ in each other; "
+            "join conditions side by side, or ask `in` for one of many values"
+        )
+    return levels
+
+
 def _checked(other: object) -> Predicate:
     if isinstance(other, Predicate):
         return other
@@ -83,6 +98,13 @@ class And(Predicate):
     """True where all terms are."""
 
     terms: tuple[Predicate, ...]
+    levels: int = field(default=-1, kw_only=True, compare=False)
+
+    def __post_init__(self) -> None:
+        # No level by itself: what is joined with membership stays as deep as it was.
+        if self.levels < 0:
+            found = (one.levels + isinstance(one, And) for one in self.terms)
+            object.__setattr__(self, "levels", _allowed(max(found, default=0)))
 
     def __str__(self) -> str:
         return "(" + " & ".join(map(str, self.terms)) + ")"
@@ -93,6 +115,12 @@ class Or(Predicate):
     """True where at least one term is."""
 
     terms: tuple[Predicate, ...]
+    levels: int = field(default=-1, kw_only=True, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.levels < 0:
+            found = max((one.levels for one in self.terms), default=0)
+            object.__setattr__(self, "levels", _allowed(found + 1))
 
     def __str__(self) -> str:
         return "(" + " | ".join(map(str, self.terms)) + ")"
@@ -103,6 +131,10 @@ class Not(Predicate):
     """True exactly where the term is not."""
 
     term: Predicate
+    levels: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "levels", _allowed(self.term.levels + 1))
 
     def __str__(self) -> str:
         return f"~{self.term}"
@@ -253,26 +285,30 @@ def spelled(path: Path) -> str:
 def every(*terms: Predicate) -> Predicate:
     """Join terms that must all hold, without nesting."""
     found: list[Predicate] = []
+    levels = 0
     for term in terms:
+        levels = max(levels, term.levels)
         if isinstance(term, And):
             found.extend(term.terms)
         elif not isinstance(term, Everything):
             found.append(term)
     if not found:
         return EVERYTHING
-    return found[0] if len(found) == 1 else And(tuple(found))
+    return found[0] if len(found) == 1 else And(tuple(found), levels=levels)
 
 
 def any_of(*terms: Predicate) -> Predicate:
     """Join terms of which one must hold, without nesting; none of nothing holds."""
     found: list[Predicate] = []
+    levels = 0
     for term in terms:
         if isinstance(term, Everything):
             return EVERYTHING
         found.extend(term.terms if isinstance(term, Or) else (term,))
+        levels = max(levels, term.levels + (not isinstance(term, Or)))
     if not found:
         return NOTHING
-    return found[0] if len(found) == 1 else Or(tuple(found))
+    return found[0] if len(found) == 1 else Or(tuple(found), levels=_allowed(levels))
 
 
 def negation(term: Predicate) -> Predicate:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pymodels.errors import QueryError
 from pymodels.evaluate import words_of
-from pymodels.predicates import Predicate, Words, any_of, every, negation
+from pymodels.predicates import DEEPEST, Predicate, Words, any_of, every, negation
 from pymodels.values import Path
 
 _TOKEN = re.compile(r'\s*(?:(?P<phrase>"[^"]*")|(?P<mark>[()])|(?P<word>[^\s()"]+))')
@@ -38,6 +38,7 @@ class _Parser:
     text: str
     tokens: list[str]
     at: int = 0
+    depth: int = 0
 
     def whole(self) -> Predicate:
         result = self.disjunction()
@@ -76,22 +77,33 @@ class _Parser:
         return every(*terms)
 
     def complement(self) -> Predicate:
-        if self.next_is("NOT"):
+        is_refused = False
+        while self.next_is("NOT"):
             self.take()
-            return negation(self.complement())
-        return self.operand()
+            is_refused = not is_refused
+        found = self.operand()
+        return negation(found) if is_refused else found
 
     def operand(self) -> Predicate:
         token = self.take()
         if token == "(":
-            inner = self.disjunction()
-            if not self.next_is(")"):
-                raise self.error("a closing parenthesis is missing")
-            self.take()
-            return inner
+            return self.inner()
         if token in {")", "AND", "OR"}:
             raise self.error(f"a word is missing before {token!r}")
         words = tuple(words_of(token))
         if not words:
             raise self.error(f"{token!r} holds no word")
         return Words(self.path, words, "phrase" if token[0] == '"' else "all")
+
+    def inner(self) -> Predicate:
+        self.depth += 1
+        if self.depth > DEEPEST:
+            raise QueryError(
+                f"search: more than {DEEPEST} levels of parentheses in each other"
+            )
+        found = self.disjunction()
+        if not self.next_is(")"):
+            raise self.error("a closing parenthesis is missing")
+        self.take()
+        self.depth -= 1
+        return found

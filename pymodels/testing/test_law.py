@@ -1,5 +1,6 @@
 """What queries mean, by example; the numbers are the clauses of the law."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pytest
 
 from pymodels.errors import QueryError
+from pymodels.evaluate import matches
 from pymodels.expressions import F
+from pymodels.predicates import DEEPEST, Predicate
 from pymodels.storage import BaseStorage
 from pymodels.testing.fixtures import keys
 from pymodels.testing.models import (
@@ -159,6 +162,38 @@ def test_6_where_not_is_the_exact_complement(people: BaseStorage) -> None:
     assert keys(asked.where(inner)) == ["bob"]
 
 
+NESTED: dict[str, Callable[[Predicate, int], Predicate]] = {
+    "not and": lambda inner, n: ~(inner & (F.age < 100 - n)),
+    "not or": lambda inner, n: ~(inner | (F.age == n)),
+    "or and": lambda inner, n: (F.age == n) | (F.key.exists() & inner),
+    "or not and": lambda inner, n: F.name.endswith(str(n)) | ~(inner & (F.age > -n)),
+}
+
+
+def nested(levels: int, step: Callable[[Predicate, int], Predicate]) -> Predicate:
+    """Nest conditions in each other, up to a level more than was asked for."""
+    found = F.gender == "male"
+    while found.levels < levels:
+        found = step(found, found.levels)
+    return found
+
+
+@pytest.mark.parametrize("step", NESTED.values(), ids=NESTED.keys())
+def test_6_conditions_nest_as_deep_as_the_law_says(
+    people: BaseStorage, step: Callable[[Predicate, int], Predicate]
+) -> None:
+    asked, records = Person.objects(people), list(people.records())
+    for levels in (5, 10, 20, 30, 40, DEEPEST):
+        condition = nested(levels, step)
+        wanted = {key for key, record in records if matches(condition, record, key)}
+        query = asked.where(condition)
+        assert set(query.keys()) == wanted
+        assert query.count() == len(wanted)
+        assert "in the database" in str(query.plan())
+    with pytest.raises(QueryError, match="levels"):
+        asked.where(nested(DEEPEST + 1, step))
+
+
 def test_7_strings_compare_by_code_point(storage: BaseStorage) -> None:
     texts = ["", "A", "Z", "a", "aa", "b", "é", "\uffff", "😀", "\U0010ffff"]
     for text in reversed(texts):
@@ -228,6 +263,18 @@ def test_8_a_path_goes_through_maps_only(storage: BaseStorage) -> None:
     declared = Catalogue.objects(storage)
     assert keys(declared.where(place__city="Delft")) == ["map"]
     assert declared.where(place__city__ne="Delft").count() == 3
+
+
+def test_8_a_path_may_be_longer_than_any_record_is_deep(people: BaseStorage) -> None:
+    for length in (150, 2_000):
+        path = F.address
+        for _ in range(length):
+            path = path["city"]
+        asked = Person.objects(people)
+        assert asked.where(path == 1).count() == 0
+        assert asked.where(path == None).count() == len(people)  # noqa: E711  # a condition
+        assert keys(asked.order_by(path)) == sorted(people)
+        assert asked.values(path) == []
 
 
 def test_9_kinds_are_ordered_too(storage: BaseStorage) -> None:

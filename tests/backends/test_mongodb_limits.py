@@ -12,8 +12,12 @@ from pymodels import (
     F,
     Index,
     Model,
+    QueryError,
     WriteInterrupted,
 )
+from pymodels.backends.mongodb.filters import depth
+from pymodels.backends.mongodb.native import MOST_LEVELS, NativeFilter
+from pymodels.predicates import DEEPEST
 
 pytestmark = pytest.mark.server
 
@@ -104,13 +108,35 @@ def test_a_hundred_levels_are_kept_and_found(storage):
 def test_a_deep_condition_is_answered(storage):
     Note(text="x", number=1).save(storage)
     condition = F.number == 1
-    for n in range(100):
-        condition = ~(condition & (F.number != n + 2))
+    while condition.levels < DEEPEST:
+        condition = ~(condition & (F.number < 100))
     assert Note.objects(storage).where(condition).count() == 1
     condition = F.number == -1
     for n in range(300):
         condition = condition | (F.number == n)
     assert Note.objects(storage).where(condition).count() == 1
+
+
+@pytest.mark.parametrize("levels", [100, 100_000])
+def test_a_native_filter_that_nests_too_deep_is_refused(storage, levels):
+    written: dict[str, Any] = {"number": 1}
+    for _ in range(levels):
+        written = {"$nor": [written]}
+    with pytest.raises(QueryError, match="levels"):
+        Note.objects(storage).native(written)
+
+
+def test_a_native_filter_may_nest_as_deep_as_it_is_allowed_to(storage):
+    Note(text="x", number=1).save(storage)
+    written: dict[str, Any] = {"number": 1}
+    while depth(written) < MOST_LEVELS - 1:
+        written = {"$nor": [written]}
+    found = Note.objects(storage).native(written)
+    assert (
+        found.count() + Note.objects(storage).where_not(NativeFilter(written)).count()
+        == 1
+    )
+    assert "find" in str(found.plan())
 
 
 # Unique indexes.

@@ -9,6 +9,9 @@ from pymodels.backends.mongodb.filters import Filter, Form
 from pymodels.shapes import Shape
 from pymodels.values import Path
 
+LONGEST = 100
+"""Names of a path; the server takes about 200, and no record of ours is so deep."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -61,8 +64,8 @@ def is_plain(name: str) -> bool:
 
 
 def place(path: Path, shape: Shape | None) -> Place | None:
-    """Give the place of a path, None if a name in it has no dotted spelling."""
-    if not all(map(is_plain, path)):
+    """Give the place of a path, None if that is too long or has no dotted spelling."""
+    if len(path) > LONGEST or not all(map(is_plain, path)):
         return None
     names = tuple(accumulate(stored_path(path), "{}.{}".format))
     return Place(names[-1], names[:-1], shape)
