@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
-from pymodels.errors import PyModelsError
+from pymodels.errors import PyModelsError, StorageError
 from pymodels.tokyo.serving import Place, serve
 
 try:
@@ -89,7 +89,10 @@ def _log_to(name: str | None) -> None:
     elif name == "-":
         logging.basicConfig(level=logging.INFO, format=FORMAT)
     else:
-        logging.basicConfig(level=logging.INFO, format=FORMAT, filename=name)
+        try:
+            logging.basicConfig(level=logging.INFO, format=FORMAT, filename=name)
+        except OSError as error:
+            raise StorageError(f"cannot log to {name}: {error.strerror}") from error
 
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"

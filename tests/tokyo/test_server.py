@@ -579,6 +579,19 @@ def test_it_logs_where_it_is_told(tmp_path):
     assert "no protocol" in log.read_text()
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("nosuch/log", "No such file or directory"), ("folder", "Is a directory")],
+)
+def test_a_log_that_cannot_be_written_is_a_clear_error(tmp_path, name, said):
+    (tmp_path / "folder").mkdir()
+    log = tmp_path / name
+    ended = run(tmp_path / "x.tct", "--port", 0, "--log", log)
+    assert ended.returncode == 1
+    assert ended.stderr == f"pymodels serve: cannot log to {log}: {said}\n"
+    assert not (tmp_path / "x.tct").exists()
+
+
 def test_a_missing_typer_is_named(tmp_path):
     (tmp_path / "typer.py").write_text("raise ModuleNotFoundError('typer')")
     ended = subprocess.run(
