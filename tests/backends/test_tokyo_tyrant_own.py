@@ -116,6 +116,23 @@ def test_a_url_says_where_the_server_is(url, settings):
     assert Storage.url_settings(url) == settings
 
 
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ({"host": "localhost", "socket": "/s"}, "host and socket"),
+        ({"port": 1978, "socket": "/s"}, "port and socket"),
+        ({"host": "h", "port": 1, "socket": "/s"}, "host, port and socket"),
+        ({"url": "tokyo-tyrant://h?socket=/s"}, "host and socket"),
+        ({"url": "tokyo-tyrant:///s?port=1978"}, "port and socket"),
+        ({"url": "tokyo-tyrant:///s", "host": "h"}, "host and socket"),
+    ],
+)
+def test_a_socket_and_a_port_exclude_each_other(settings, named):
+    backend = {} if "url" in settings else {"backend": "tokyo_tyrant"}
+    with pytest.raises(SettingsError, match=f"^{named} exclude each other"):
+        pymodels.get_storage({**backend, **settings})
+
+
 @pytest.mark.parametrize("rest", ["u:p@host", "host/table", "host:x", "host:99999"])
 def test_a_wrong_url_is_refused(rest):
     with pytest.raises(SettingsError):

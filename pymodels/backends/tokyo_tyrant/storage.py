@@ -42,9 +42,7 @@ TRIES = 100
 """How often others may change a record between our reading and writing it."""
 LARGEST_BATCH = 32 * 2**20
 LOST_UPDATES = ("warn", "allow", "forbid")
-
-
-LAST_PORT = 65_535
+HOST, PORT, LAST_PORT = "localhost", 1978, 65_535
 
 
 class Storage(SearchedStorage):
@@ -54,8 +52,8 @@ class Storage(SearchedStorage):
 
     def __init__(
         self,
-        host: str = "localhost",
-        port: int = 1978,
+        host: str | None = None,
+        port: int | None = None,
         *,
         socket: str | None = None,
         kind: Literal["TABLE", "HASH"] = "TABLE",
@@ -66,8 +64,9 @@ class Storage(SearchedStorage):
     ) -> None:
         """Connect to a server, which must be there.
 
-        ``host``, ``port``: where it listens. ``socket``: the UNIX socket where it
-        listens instead. ``kind``: what its file must be, "TABLE" or "HASH".
+        ``host``, ``port``: where it listens, "localhost" and 1978 unless told.
+        ``socket``: the UNIX socket where it listens instead; it excludes both.
+        ``kind``: what its file must be, "TABLE" or "HASH".
         ``timeout``: seconds to wait for a connection and for each answer.
         ``pool_size``: how many connections threads may use at a time.
         ``lost_updates``: what to do with a change to a record on a server that has no
@@ -78,22 +77,13 @@ class Storage(SearchedStorage):
         super().__init__(residual=residual)
         _check_choice("kind", kind, KINDS)
         _check_choice("lost_updates", lost_updates, LOST_UPDATES)
-        _check_number("port", port, 1, int)
-        if port > LAST_PORT:
-            raise SettingsError(
-                f"port is {port!r}; it takes a number up to {LAST_PORT}"
-            )
         _check_number("timeout", timeout, 0.001, float)
         _check_number("pool_size", pool_size, 1, int)
-        if not isinstance(host, str) or not host:
-            raise SettingsError(f"host is {host!r}; it takes a name or an address")
-        if socket is not None and (not isinstance(socket, str) or not socket):
-            raise SettingsError(f"socket is {socket!r}; it takes a path")
+        address = _address(host, port, socket)
         self.kind = kind
         self.is_table = self.sorts_keys = kind == "TABLE"
         self.lost_updates = lost_updates
         self._has_warned = threading.Event()
-        address = Address(host, port, socket)
         self.client = Client(address, timeout=timeout, pool_size=pool_size, kind=kind)
         self.form: Form = ColumnForm() if self.is_table else JsonForm()
         self.knowledge = Knowledge(self.client)
@@ -348,6 +338,29 @@ class Storage(SearchedStorage):
         if not self.knowledge.is_kept:
             return self.indexes.is_trusted(condition)
         return self.knowledge.has_clean_texts and condition.operator not in NUMERIC
+
+
+def _address(host: object, port: object, socket: object) -> Address:
+    """Check where a server listens, which is a port or a socket."""
+    if socket is not None:
+        given = {"host": host, "port": port}
+        names = ", ".join(name for name, value in given.items() if value is not None)
+        if names:
+            raise SettingsError(
+                f"{names} and socket exclude each other: a server is reached by a "
+                "port, or by a UNIX socket instead"
+            )
+        if not isinstance(socket, str) or not socket:
+            raise SettingsError(f"socket is {socket!r}; it takes a path")
+        return Address(path=socket)
+    host = HOST if host is None else host
+    if not isinstance(host, str) or not host:
+        raise SettingsError(f"host is {host!r}; it takes a name or an address")
+    port = PORT if port is None else port
+    _check_number("port", port, 1, int)
+    if not isinstance(port, int) or port > LAST_PORT:
+        raise SettingsError(f"port is {port!r}; it takes a number up to {LAST_PORT}")
+    return Address(host, port)
 
 
 def _shown(url: str) -> str:
