@@ -179,11 +179,17 @@ class Asker:
     def good(self, answer: Answer, what: str) -> Answer:
         """Give an answer back if it is good; raise `Refused` if not."""
         if not answer.is_good:
-            raise Refused(
-                f"{self.address}: the server refused {what}; it never says why. It may "
-                "be read-only, or keep an index that takes no empty value"
-            )
+            raise self.refused(what)
         return answer
+
+    def refused(self, what: str) -> Refused:
+        """Give the error for what the server refused, with what it may be about."""
+        why = ". It may be read-only, or keep an index that takes no empty value"
+        if self.status.get("readonly") == "1":
+            why = ", but is read-only"
+        return Refused(
+            f"{self.address}: the server refused {what}; it never says why{why}"
+        )
 
     def _frame(
         self, command: Command, strings: Sequence[bytes], numbers: Sequence[int] = ()

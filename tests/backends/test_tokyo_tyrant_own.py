@@ -47,6 +47,24 @@ class Aged(Model):
     age: str
 
 
+class Plain(Model):
+    name: str
+
+
+class OneIndex(Model):
+    name: str
+
+    class Meta:
+        indexes = ["name"]
+
+
+class TwoIndexes(OneIndex):
+    age: int = 0
+
+    class Meta:
+        indexes = ["age"]
+
+
 @pytest.fixture(scope="module")
 def server():
     with tyrant.Server() as started:
@@ -467,6 +485,31 @@ def test_what_a_read_only_server_refuses_is_an_error(tmp_path):
             with pytest.raises((Refused, StorageError)):
                 write()
         assert storage["k"]["age"] == 1
+
+
+def test_a_read_only_server_makes_no_index_and_says_so(tmp_path):
+    path = tmp_path / "x.tct"
+    with tyrant.Server(path) as server, Storage(**server.settings) as storage:
+        storage.ensure_indexes(OneIndex)
+        server.stop()
+    with (
+        tyrant.Server(path, "--readonly") as server,
+        Storage(**server.settings) as storage,
+    ):
+        assert storage.ensure_indexes(OneIndex) == ["name:lexical"]
+        assert storage.ensure_indexes(Plain) == []
+        for make in (storage.ensure_indexes, storage.reindex):
+            with pytest.raises(Refused, match=r"index on .*but is read-only"):
+                make(TwoIndexes)
+        assert storage.list_indexes() == ["name:lexical"]
+
+
+def test_a_hash_has_no_indexes_to_make_anew(tmp_path):
+    with (
+        tyrant.Server(tmp_path / "x.tch") as server,
+        Storage(**server.settings, kind="HASH") as storage,
+    ):
+        assert storage.reindex() == storage.reindex(Person) == []
 
 
 def test_an_uncertain_write_says_so(server):

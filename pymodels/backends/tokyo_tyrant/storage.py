@@ -26,7 +26,7 @@ from pymodels.plan import Row
 from pymodels.query import M
 from pymodels.shapes import Shape
 from pymodels.storage import check_model
-from pymodels.tokyo.asking import KINDS, Refused
+from pymodels.tokyo.asking import KINDS
 from pymodels.tokyo.client import Client, batches
 from pymodels.tokyo.columns import column_of, name_of
 from pymodels.tokyo.connections import Address
@@ -223,10 +223,7 @@ class Storage(SearchedStorage):
     def _check_refused(self, key: bytes, *, is_there: bool) -> None:
         """Raise if a write failed for another reason than the expected one."""
         if self.client.read(VSIZ, (key,)).is_good is is_there:
-            raise Refused(
-                f"{self}: the server refused a write to {name_of(key)!r}; it never "
-                "says why. It may be read-only"
-            )
+            raise self.client.refused(f"a write to {name_of(key)!r}")
 
     def patch(self, key: str, changes: Changes) -> bool:
         """Compare and change columns in one step, where the server can."""
@@ -323,6 +320,8 @@ class Storage(SearchedStorage):
             return self.indexes.rebuild(self.indexes.all())
         for model in models:
             check_model(model)
+        if not self.is_table:
+            return []
         orders = [
             order
             for model in models
