@@ -135,11 +135,11 @@ def test_an_in_may_be_very_long(storage: BaseStorage) -> None:
     assert asked.where(key__in=[f"n{number}" for number in range(2_000)]).count() == 2
 
 
-def test_a_condition_may_be_very_deep(storage: BaseStorage) -> None:
+def test_a_condition_may_be_deep_and_wide(storage: BaseStorage) -> None:
     storage["a"] = {"whole": 1}
     storage["b"] = {"whole": 500}
     condition = F.whole == 500
-    for number in range(60):
+    for number in range(12):
         condition = ~(condition | (F.whole == number)) & (F.whole != -1)
         condition = ~condition
     wide = F.whole == 1
