@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from pymodels.errors import StorageBusy, StorageError
+from pymodels.tokyo.faults import LibraryMissing
 from pymodels.tokyo.killers import KINDS, ORDERED, indexes_of
 from pymodels.tokyo.library.abstract import AbstractDatabase
 from pymodels.tokyo.search import IndexType
@@ -90,6 +91,8 @@ class ServedFile:
         name = f"{self.path.resolve()}#mode={mode}{tuning}"
         try:
             return AbstractDatabase(name.encode("utf-8", "surrogateescape"))
+        except LibraryMissing as error:
+            raise StorageError(f"{self.path}: {error}") from error
         except OSError as error:
             raise self._reason() from error
 

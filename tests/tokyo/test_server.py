@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import tyrant
+from required import check_installed
 from tyrant_transcript import EXCHANGES, agree, answer_in, requests_in
 
 from pymodels.errors import SettingsError, StorageError
@@ -519,11 +520,20 @@ def test_a_socket_in_use_is_a_clear_error(server, tmp_path):
     ],
 )
 def test_a_file_that_cannot_be_served_is_a_clear_error(tmp_path, name, said):
+    check_installed("tokyo_tyrant")
     (tmp_path / "folder.tct").mkdir()
     (tmp_path / "junk.tct").write_bytes(b"junk" * 1000)
     ended = run(tmp_path / name, "--port", 0)
     assert ended.returncode == 1
     assert said in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_missing_library_is_a_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYMODELS_TOKYOCABINET", "/nosuch.so")
+    ended = run(tmp_path / "x.tct", "--port", 0)
+    assert ended.returncode == 1
+    assert "the Tokyo Cabinet library is not installed" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 
