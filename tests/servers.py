@@ -2,11 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 from uuid import uuid4
 
-import mongod
 import pytest
 import tyrant
+from required import check_installed
+
+
+def mongod_module() -> ModuleType:
+    """Import what starts a mongod, which needs the driver."""
+    check_installed("mongodb")
+    return import_module("mongod")
 
 
 @contextmanager
@@ -15,6 +23,7 @@ def mongodb() -> Iterator[str]:
 
     It is on the replica set: a server that stands alone has no transactions.
     """
+    mongod = mongod_module()
     url, name = mongod.replica_set().url, f"pymodels_tests_{uuid4().hex[:12]}"
     try:
         yield mongod.with_path(url, name)

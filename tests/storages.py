@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from required import check_installed
+
 import pymodels
 from pymodels import BaseStorage
 
@@ -19,5 +21,6 @@ EMBEDDED = [name for name in SETTINGS if find_spec(f"pymodels.backends.{name}")]
 @contextmanager
 def opened(name: str, folder: Path) -> Iterator[BaseStorage]:
     """Open a new storage of one backend, and close it afterwards."""
+    check_installed(name)
     with pymodels.get_storage(SETTINGS[name].format(folder=folder)) as storage:
         yield storage

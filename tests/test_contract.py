@@ -4,14 +4,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mongod
 import pytest
 import servers
+from required import check_installed
 
 CONTRACT = Path(__file__).with_name("contract.py")
 
 
 def run_contract(*settings: str) -> None:
+    if settings[0].startswith("tokyo-cabinet:"):
+        check_installed("tokyo_cabinet")
     program = [sys.executable, "-W", "error", str(CONTRACT), *settings]
     result = subprocess.run(program, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
@@ -41,6 +43,7 @@ def test_contract_holds_on_a_server(server):
 
 @pytest.mark.server
 def test_contract_holds_on_a_mongodb_that_stands_alone():
+    mongod = servers.mongod_module()
     url = mongod.standalone_url()
     run_contract(mongod.with_path(url, "contract"))
     with mongod.client_of(url) as client:

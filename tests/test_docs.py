@@ -12,6 +12,7 @@ import pages
 import pushdown
 import pytest
 import servers
+from required import check_installed
 
 import pymodels
 from pymodels import backends, errors
@@ -45,16 +46,36 @@ each_page = pytest.mark.parametrize("page", pages.PAGES, ids=pages.name_of)
 each_backend = pytest.mark.parametrize("backend", BACKENDS)
 
 
+def code_on(page):
+    return "".join(example.code for example in pages.examples_of(page))
+
+
 def urls_on(page):
     """Find the URLs of servers that a page opens."""
-    code = "".join(example.code for example in pages.examples_of(page))
-    return [url for url in servers.ON_PAGES if f'"{url}"' in code]
+    return [url for url in servers.ON_PAGES if f'"{url}"' in code_on(page)]
+
+
+def check_needs(page):
+    """Skip a page that opens what this machine lacks something for."""
+    code = code_on(page)
+    for backend in BACKENDS:
+        scheme = backend.replace("_", "-")
+        if f'"{scheme}:' in code or f"pymodels.backends.{backend}" in code:
+            check_installed(backend)
+
+
+def imported(name):
+    """Import a module of ours; skip it where its driver is not there."""
+    if name.startswith("pymodels.backends.mongodb"):
+        check_installed("mongodb")
+    return import_module(name)
 
 
 @pytest.mark.parametrize(
     "page", [page for page in pages.PAGES if not urls_on(page)], ids=pages.name_of
 )
 def test_examples_run(page, tmp_path, monkeypatch):
+    check_needs(page)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(pages.ROOT))
     monkeypatch.delenv(ENVIRONMENT, raising=False)
@@ -66,6 +87,7 @@ def test_examples_run(page, tmp_path, monkeypatch):
     "page", [page for page in pages.PAGES if urls_on(page)], ids=pages.name_of
 )
 def test_examples_run_on_real_servers(page, tmp_path, monkeypatch):
+    check_needs(page)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(ENVIRONMENT, raising=False)
     with ExitStack() as opened:
@@ -120,7 +142,7 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("module", MODULES)
 def test_docstrings_run(module, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    failed, _ = doctest.testmod(import_module(module), optionflags=pages.FLAGS)
+    failed, _ = doctest.testmod(imported(module), optionflags=pages.FLAGS)
     assert not failed
 
 
@@ -141,7 +163,7 @@ def test_every_exception_is_explained():
 
 @each_backend
 def test_every_setting_is_explained(backend):
-    storage = import_module(f"pymodels.backends.{backend}").Storage
+    storage = imported(f"pymodels.backends.{backend}").Storage
     settings = [*inspect.signature(storage).parameters]
     page = DOCS / "backends" / f"{backend}.md"
     told = pages.parameters_in(pages.section_of(page, FIVE_HEADINGS[0]))
@@ -173,6 +195,7 @@ def test_every_hook_is_explained(hooks):
     ],
 )
 def test_pushdown_is_told_as_it_is(backend):
+    check_installed(backend)
     fresh = pushdown.table(backend) == pushdown.written(backend)
     assert fresh, "python tests/pushdown.py writes the table anew"
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pydantic
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
+from required import check_installed
 from storages import EMBEDDED, opened
 
 import pymodels
@@ -523,6 +524,7 @@ def test_the_plan_says_who_does_what(people):
 
 @pytest.fixture
 def residual_storage(backend, tmp_path, request):
+    check_installed(backend)
     settings = {"backend": backend, "residual": request.param}
     if backend != "memory":
         settings["path"] = str(tmp_path / "residual.db")

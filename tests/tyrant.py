@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from required import skip_or_fail
+from required import check_installed, skip_or_fail
 
 from pymodels.tokyo.client import Client
 from pymodels.tokyo.connections import Address
@@ -26,14 +26,6 @@ from pymodels.tokyo.connections import Address
 ENVIRONMENT = "PYMODELS_TTSERVER"
 PATIENCE = 30
 EXTENSIONS = {"TABLE": ".tct", "HASH": ".tch"}
-
-
-def check_library() -> None:
-    """Skip, or fail where it is required, without the C library."""
-    from pymodels.tokyo.library import is_installed
-
-    if not is_installed():
-        skip_or_fail("tokyo_tyrant", "the Tokyo Cabinet library is not installed")
 
 
 @cache
@@ -65,7 +57,7 @@ class Server:
         tcp: bool = False,
         is_original: bool = False,
     ) -> None:
-        check_library()
+        check_installed("tokyo_tyrant")
         if is_original:
             check_original()
         self.folder = Path(tempfile.mkdtemp(prefix="tyrant-"))

@@ -14,7 +14,6 @@ from pymodels.tokyo.library import (
     TokyoError,
     Tuning,
     functions,
-    is_installed,
 )
 from pymodels.tokyo.packing import length, pack_map, read_length, unpack_map
 from pymodels.tokyo.search import (
@@ -32,8 +31,7 @@ CREATING = OpenMode.WRITER | OpenMode.CREATE
 
 @pytest.fixture(scope="module", autouse=True)
 def library():
-    if not is_installed():
-        required.skip_or_fail("tokyo_cabinet", "libtokyocabinet is not installed")
+    required.check_installed("tokyo_cabinet")
 
 
 @pytest.fixture
