@@ -289,6 +289,25 @@ def test_an_index_over_a_foreign_empty_value_is_an_error_that_names_a_key(path):
     assert in_child(path, work) == ["True", "['text:lexical', 'number:decimal']"]
 
 
+def test_an_index_over_a_name_with_a_nul_is_an_error_that_names_a_key(path):
+    """To the library such a name ends at the NUL, and the value is empty."""
+
+    def work(storage, report):
+        storage.connection.put(b"odd", {b"text": b"t", b"number\0x": b""})
+        try:
+            storage.ensure_indexes(Note)
+        except StorageError as error:
+            report("odd" in str(error) and "number" in str(error))
+        note = storage.get(Note, "odd")
+        note.text = "u"
+        note.save()
+        report(storage.connection.get(b"odd"))
+        report(storage.connection.out(b"odd"))
+
+    row = {b"text": b"u", b"number\0x": b""}
+    assert in_child(path, work) == ["True", str(row), "True"]
+
+
 def test_a_foreign_empty_value_is_read_and_changed_beside_an_index(path):
     """The index is on another column; the empty one is kept as it is."""
 

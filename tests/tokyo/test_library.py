@@ -138,7 +138,22 @@ KILLERS = {
     "index": lambda table: table.set_index(b"odd", IndexType.LEXICAL),
     "number index": lambda table: table.set_index(b"odd", IndexType.DECIMAL),
     "in a transaction": lambda table: (table.begin(), table.put(b"", {})),
+    "iterator": lambda table: table.iter_from(b""),
+    # To an index a column's name ends at its first NUL.
+    "empty behind a NUL": lambda table: table.put(b"k", {b"lex\0x": b""}),
+    "empty added behind a NUL": lambda table: table.put_cat(b"old", {b"dec\0x": b""}),
+    "empty kept behind a NUL": lambda table: table.put_keep(b"new", {b"lex\0": b""}),
+    "index over a NUL": lambda table: table.set_index(b"nul", IndexType.LEXICAL),
+    "number index over a NUL": lambda table: table.set_index(b"nul", IndexType.DECIMAL),
+    "index of keys over a NUL": lambda table: table.set_index(b"", IndexType.LEXICAL),
+    "optimize": lambda table: (index_past_us(table, b"nul"), table.optimize()),
 }
+
+
+def index_past_us(table, column):
+    """Index a column as another program would, whatever is in it."""
+    table._calls.setindex(table._db, column, IndexType.LEXICAL)
+    table._note_indexes()
 
 
 @pytest.mark.parametrize("name", KILLERS)
@@ -147,7 +162,7 @@ def test_nothing_ends_the_process(tmp_path, name):
         table = Table()
         table.open(tmp_path / "a.tct", CREATING)
         table.put(b"old", {b"x": b"1"})
-        table.put(b"odd", {b"odd": b""})
+        table.put(b"odd", {b"odd": b"", b"nul\0x": b"", b"\0x": b""})
         table.set_index(b"lex", IndexType.LEXICAL)
         table.set_index(b"dec", IndexType.DECIMAL)
         try:

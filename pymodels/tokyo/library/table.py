@@ -33,7 +33,8 @@ class Table(Database):
 
     What would end the process is refused with `TokyoError`: an empty key, an
     empty value in a column with a lexical or decimal index, and such an index
-    over a column that holds an empty value.
+    over a column that holds an empty value. To an index a column's name ends at
+    its first NUL.
     """
 
     prefix = "tctdb"
@@ -75,12 +76,11 @@ class Table(Database):
         size = size_of(packed)
         # An empty value is a length of zero; looked for only if there is one.
         if self._sorted and 0 in packed:
-            for name, value in unpack_map(packed).items():
-                if not value and name in self._sorted:
-                    raise TokyoError(
-                        INVALID,
-                        f"an empty value in the indexed column {name!r} of {key!r}",
-                    )
+            name = _name_of_empty(packed, self._sorted)
+            if name is not None:
+                raise TokyoError(
+                    INVALID, f"an empty value in the indexed column {name!r} of {key!r}"
+                )
         return int(self._calls.tcmapload(packed, size))
 
     def put(self, key: bytes, columns: Mapping[bytes, bytes]) -> None:
@@ -144,6 +144,7 @@ class Table(Database):
 
     def iter_from(self, key: bytes) -> bool:
         """Put the iterator before a record; say False if there is none."""
+        self._check_key(key)
         done = self._calls.iterinit2(self._db, key, size_of(key))
         return self._check_but(done, NO_RECORD)
 
@@ -235,9 +236,12 @@ class Table(Database):
         """Make, rebuild, improve or drop an index: see `IndexType`.
 
         Says False where `INDEX_KEEP` found one, and where there was none to drop.
+        A new one moves the iterator.
         """
         kind = index & ~INDEX_KEEP
-        if kind in _SORTED and column:
+        if kind in _SORTED and column not in self._sorted:
+            self._refuse_any_empty(frozenset((column,)))
+        elif kind in _SORTED and column:
             self._refuse_empty(column)
         done = self._calls.setindex(self._db, as_text(column), index)
         harmless = {IndexType.VOID: INVALID, IndexType.OPT: INVALID}.get(
@@ -251,16 +255,47 @@ class Table(Database):
         empty = Condition(column, Operator.STREQ, b"", no_index=True)
         found = self.search(Search((empty,), max=1))
         if found:
-            raise TokyoError(
-                INVALID,
-                f"the column {column!r} of the record {found[0]!r} holds an empty "
-                "value, which no lexical or decimal index can hold",
-            )
+            raise _no_index_for(column, found[0])
+
+    def _refuse_any_empty(self, columns: frozenset[bytes]) -> None:
+        """Look at all records: a search cannot ask for a name that holds a NUL."""
+        self.iter_init()
+        while (packed := self.iter_next_packed()) is not None:
+            # One zero is the length of the name that the key has here.
+            if packed.count(0) > 1:
+                name = _name_of_empty(packed, columns)
+                if name is not None:
+                    raise _no_index_for(name, unpack_map(packed)[b""])
+
+    def optimize(self, tuning: Tuning | None = None) -> None:
+        """Write the file and its indexes anew, with other tuning if it is given.
+
+        Moves the iterator.
+        """
+        if self._sorted:
+            self._refuse_any_empty(self._sorted)
+        super().optimize(tuning)
 
     def vanish(self) -> None:
         """Remove all records; the indexes stay, empty."""
         super().vanish()
         self._note_indexes()
+
+
+def _name_of_empty(packed: bytes, indexed: frozenset[bytes]) -> bytes | None:
+    """Find a column with an empty value that one of some indexes would take."""
+    for name, value in unpack_map(packed).items():
+        if not value and name.partition(b"\0")[0] in indexed:
+            return name
+    return None
+
+
+def _no_index_for(column: bytes, key: bytes) -> TokyoError:
+    return TokyoError(
+        INVALID,
+        f"the column {column!r} of the record {key!r} holds an empty value, which no "
+        "lexical or decimal index can hold",
+    )
 
 
 class _Query:
