@@ -16,9 +16,12 @@ def save_batch(storage: "BaseStorage", batch: list["Model"]) -> list[str]:
 
     Gives their keys in order. If it fails, each instance is as it was.
     """
-    instances = list({id(one): one for one in batch}.values())
+    instances = batch
+    if len(set(map(id, batch))) < len(batch):
+        instances = list({id(one): one for one in batch}.values())
     codecs = {model: _codec(model) for model in set(map(type, instances))}
-    rows = [codecs[type(one)].row_of(one) for one in instances]
+    row_of = codecs[type(batch[0])].row_of  # of any model
+    rows = list(map(row_of, instances))
     asked = list(zip(instances, rows, strict=True))
     known = [one for one, row in asked if row is not None]
     new = [one for one, row in asked if row is None]
@@ -41,7 +44,7 @@ def save_batch(storage: "BaseStorage", batch: list["Model"]) -> list[str]:
         for one, row in asked:
             codecs[type(one)].set_row(one, row)
         raise
-    return [codecs[type(one)].row_of(one)[0] for one in batch]
+    return [row_of(one)[0] for one in batch]
 
 
 def _insert_new(
