@@ -13,6 +13,8 @@ from mongo_places import places_on
 
 import pymodels
 from pymodels import (
+    DuplicateKey,
+    Index,
     Model,
     StorageClosed,
     StorageError,
@@ -30,6 +32,13 @@ class Note(Model):
     text: str
     number: int = 0
     more: Any = None
+
+
+class Unique(Model):
+    email: str
+
+    class Meta:
+        indexes = [Index("email", unique=True)]
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +204,32 @@ def test_a_batch_that_breaks_off_says_how_many_were_saved(server, storage):
     assert isinstance(caught.value.__cause__, WriteUncertain)
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [{"closeConnection": True}, {"errorCode": 50}, {"errorCode": 13}],
+    ids=str,
+)
+def test_a_batch_that_cannot_be_taken_back_is_uncertain(server, storage, failure):
+    storage.ensure_indexes(Unique)
+    with (
+        failing(server, "delete", **failure),
+        pytest.raises(
+            WriteUncertain, match=r"email.*2 records .* may be left"
+        ) as caught,
+    ):
+        storage.save_many([Unique(email=one) for one in "abac"])
+    assert isinstance(caught.value.__cause__, DuplicateKey)
+    assert sorted(Unique.objects(storage).values("email")) == ["a", "b"]
+
+
+def test_a_batch_that_is_refused_is_taken_back(storage):
+    storage.ensure_indexes(Unique)
+    with pytest.raises(DuplicateKey) as caught:
+        storage.save_many([Unique(email=one) for one in "abac"])
+    assert len(storage) == 0
+    assert not hasattr(caught.value, "__notes__")
+
+
 # The server is gone for a while.
 
 
@@ -341,8 +376,8 @@ def interrupted_after(seconds):
     timer = threading.Timer(seconds, os.kill, [os.getpid(), signal.SIGINT])
     timer.start()
     try:
-        with pytest.raises(KeyboardInterrupt):
-            yield
+        with pytest.raises(KeyboardInterrupt) as caught:
+            yield caught
     finally:
         timer.cancel()
         timer.join()
@@ -357,6 +392,16 @@ def test_an_interrupt_leaves_the_storage_usable(server, storage):
         storage.clear()
         Note(text="kept").save(storage, key="kept")
         assert storage.get(Note, "kept").number == 0
+
+
+def test_an_interrupted_batch_that_cannot_be_taken_back_says_so(server, storage):
+    blocked = {"blockConnection": True, "blockTimeMS": 1500, "errorCode": 13}
+    with (
+        failing(server, "insert", "delete", times=2, **blocked),
+        interrupted_after(0.3) as caught,
+    ):
+        storage.save_many([Note(text="a"), Note(text="b")])
+    assert "2 records of the batch may be left" in str(caught.value.__notes__)
 
 
 def test_an_abandoned_iteration_leaves_no_cursor(server, storage):

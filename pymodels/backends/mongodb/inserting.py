@@ -92,8 +92,26 @@ def _alone(storage: "Storage", documents: Sequence[Document]) -> None:
         elif isinstance(error, StorageError):
             # Either nothing was sent, or nobody knows what became of it.
             raise
+        _take_back(storage, keys, error)
+        raise
+
+
+def _take_back(storage: "Storage", keys: list[Any], error: BaseException) -> None:
+    """Remove what a batch created before it failed; tell if that fails as well."""
+    if not keys:
+        return
+    left = f"up to {len(keys)} records of the batch may be left"
+    try:
         with translated(storage, writes=True):
             storage.collection.delete_many({"_id": {"$in": keys}})
+    except PyModelsError as second:
+        left = f"{left}: taking them back failed too ({second})"
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note(left)
+            return
+        raise WriteUncertain(f"{error}; {left}") from error
+    except KeyboardInterrupt as second:
+        second.add_note(left)
         raise
 
 
