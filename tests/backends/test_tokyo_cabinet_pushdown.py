@@ -27,7 +27,7 @@ class Sample(Model):
 
     class Meta:
         must_not_have = {"text__startswith": "_"}
-        indexes = ["whole", "text", "flag", "day"]
+        indexes = ["whole", "text", "flag", "day", "moment", "raw"]
 
 
 class Other(Model):
@@ -49,7 +49,8 @@ def clean(random):
             record["day"] = None
         found[f"s{number}"] = record
     for number in range(20):
-        whole, text = random.choice(["7", "1", "abc", ""]), random.choice([7, 1, -1])
+        whole = random.choice(["7", "1", "abc", ""])
+        text = random.choice([7, 1, -1, ["a"]])
         found[f"o{number}"] = {"whole": whole, "text": text}
     return found
 
@@ -75,15 +76,17 @@ def records(request):
     return MAKERS[request.param](Random(request.param))
 
 
-@pytest.fixture(scope="module", params=["new", "indexed", "reopened"])
+@pytest.fixture(
+    scope="module", params=["new", "indexed", "reopened", "indexed, reopened"]
+)
 def storage(request, records, tmp_path_factory):
     path = tmp_path_factory.mktemp("pushdown") / "records.tct"
     with Storage(path) as made:
-        if request.param == "indexed":
+        if "indexed" in request.param:
             made.ensure_indexes(Sample)
         for key, record in records.items():
             made[key] = record
-        if request.param == "reopened":
+        if "reopened" in request.param:
             made.close()
         with Storage(path, residual="forbid") as opened:
             yield opened
@@ -141,6 +144,13 @@ def test_what_is_promised_runs_in_the_database(storage, records, field):
         judge(query, records)
     everything = Sample.objects(storage)
     assert judge(everything, records), "nothing is there, so nothing was tested"
+
+
+def test_what_must_all_hold_runs_in_the_database(storage, records):
+    query = Sample.objects(storage).where(whole__gt=0, flag__exists=True)
+    assert judge(query, records)
+    judge(query.where(text__contains="a", day__exists=False), records)
+    judge(query.where(key__startswith="s", text__ne="a", whole__lte=7), records)
 
 
 def judge(query, records):
