@@ -89,6 +89,13 @@ class StorageHooks:
         """
         return [self.insert(row) for row in rows]
 
+    def patch_row(self, before: Row, after: Row, changes: Changes) -> bool:
+        """Patch a record of which a row is known, perhaps no longer as it is.
+
+        ``after`` is that row with the changes in it, for backends that compare.
+        """
+        return self.patch(before[0], changes)
+
     def exclusive(self) -> AbstractContextManager[object]:
         """Keep other threads' writes out while this one is in a transaction."""
         return nullcontext()

@@ -170,7 +170,7 @@ def save_changes(instance: "Model", row: Row, storage: "BaseStorage") -> None:
             codec.check(whole, row[0])
             codec.validator.validate_python(whole)
         if changes:
-            storage.change(row[0], changes)
+            storage.change(row, changed, changes)
     codec.attach(instance, tuple(changed), storage)
 
 

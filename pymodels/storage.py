@@ -231,11 +231,11 @@ class BaseStorage(StorageHooks):
         if not self.insert(self.encode(key, record)):
             raise DuplicateKey(f"there is a record {key!r} in {self} already")
 
-    def change(self, key: str, changes: Changes) -> None:
+    def change(self, before: Row, after: Row, changes: Changes) -> None:
         """Write changes to one record; `RecordNotFound` if it is gone."""
         self.check_open()
-        if not self.patch(key, changes):
-            raise RecordNotFound(f"the record {key!r} is gone from {self}")
+        if not self.patch_row(before, after, changes):
+            raise RecordNotFound(f"the record {before[0]!r} is gone from {self}")
 
     def delete(self, key: str | None) -> None:
         """Remove the record under a key; `RecordNotFound` if there is none."""
