@@ -8,8 +8,9 @@ before the table is emptied: what was removed may be told.
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from pymodels.tokyo.columns import read_noted_row
+from pymodels.tokyo.columns import NOTE_COLUMN, kinds_of, read_noted_row
 from pymodels.tokyo.packing import pack
+from pymodels.tokyo.texts import read_noted
 
 MOST_NOTES = 200
 AT_ONCE = 5_000
@@ -26,6 +27,7 @@ class Notes:
         self._is_kept = False
         self._left: Iterator[Sequence[bytes]] | None = None
         self._found: set[str] = set()
+        self._alike: dict[tuple[bytes, ...], tuple[tuple[int, str], ...]] = {}
         self._has_foreign = self._has_nul = False
 
     @property
@@ -65,9 +67,10 @@ class Notes:
         """Note a row that is written: names and values by turns."""
         if not self._is_kept:
             return
-        if b"\0" in key or any(b"\0" in part for part in parts):
+        joined = b"\0".join(parts)
+        if b"\0" in key or joined.count(b"\0") >= max(len(parts), 1):
             self._has_foreign = self._has_nul = True
-        if self._has_foreign:
+        if self._has_foreign or self._is_like_another(parts, joined):
             return
         # A name without a value is not stored.
         found = read_noted_row(pack(parts[: len(parts) & ~1]))
@@ -75,6 +78,36 @@ class Notes:
             self._has_foreign = True
         else:
             self._found.add(found[1])
+            self._know(parts, found[1])
+
+    def _is_like_another(self, parts: Sequence[bytes], joined: bytes) -> bool:
+        """Tell a row with the names and the note of one that was read, quickly.
+
+        Of a text it is enough to know that it is one.
+        """
+        readers = self._alike.get((*parts[::2], *parts[-1:]))
+        if readers is None or b"" in parts:
+            return False
+        try:
+            joined.decode()
+            for at, word in readers:
+                read_noted(parts[at].decode(), word)
+        except ValueError:
+            return False
+        return True
+
+    def _know(self, parts: Sequence[bytes], note: str) -> None:
+        names, words = tuple(parts[::2]), kinds_of(note)
+        is_usual = len(set(names)) * 2 == len(parts) and names[-1] == NOTE_COLUMN
+        if not is_usual or len(self._alike) >= MOST_NOTES:
+            return
+        found = [words.get(name.decode()) for name in names[:-1]]
+        if None not in found:
+            self._alike[*names, parts[-1]] = tuple(
+                (2 * at + 1, word)
+                for at, word in enumerate(found)
+                if word is not None and word != "str"
+            )
 
     def saw_foreign(self, *parts: bytes) -> None:
         """Note a write of something to a row, whatever its note says."""
