@@ -66,3 +66,18 @@ def unpack_map(packed: bytes) -> dict[bytes, bytes]:
     """Read names and values."""
     parts = unpack(packed)
     return dict(zip(parts, parts, strict=True))
+
+
+def joined_by_nul(packed: bytes) -> bytes | None:
+    """Join byte strings by NUL, where it is quick: all are short, and none has one."""
+    if 0 in packed or not packed:
+        return None
+    joined, at, end = bytearray(packed), 0, len(packed)
+    while at < end:
+        size = packed[at]
+        if size >= _SHORT:
+            return None
+        # A length of one byte stands where the NUL has to.
+        joined[at] = 0
+        at += size + 1
+    return bytes(joined[1:])

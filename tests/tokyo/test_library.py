@@ -15,7 +15,14 @@ from pymodels.tokyo.library import (
     Tuning,
     functions,
 )
-from pymodels.tokyo.packing import length, pack_map, read_length, unpack_map
+from pymodels.tokyo.packing import (
+    joined_by_nul,
+    length,
+    pack,
+    pack_map,
+    read_length,
+    unpack_map,
+)
 from pymodels.tokyo.search import (
     Condition,
     Direction,
@@ -61,6 +68,18 @@ def test_lengths_are_written_as_the_library_does(size, written):
 def test_what_is_packed_is_unpacked():
     columns = {b"a": b"", b"b" * 200: b"\0" * 70_000, b"": b"key"}
     assert unpack_map(pack_map(columns)) == columns
+
+
+@pytest.mark.parametrize("size", [1, 2, 31, 127])
+def test_short_parts_are_joined_by_nul_as_they_are(size):
+    parts = [b"n" * size, b"\xff", b"v", b"x" * size]
+    assert joined_by_nul(pack(parts)) == b"\0".join(parts)
+
+
+@pytest.mark.parametrize("part", [b"", b"a\0b", b"x" * 128, b"x" * 300])
+def test_parts_that_are_empty_long_or_hold_nul_are_not_joined_quickly(part):
+    assert joined_by_nul(pack([b"name", part])) is None
+    assert joined_by_nul(b"") is None
 
 
 def test_columns_come_back_in_their_order_with_any_bytes(table):

@@ -13,7 +13,7 @@ from pymodels.backends.tokyo_tyrant.knowledge import Knowledge
 from pymodels.tokyo import protocol
 from pymodels.tokyo.client import Client
 from pymodels.tokyo.columns import NOTE_COLUMN, read_noted_row
-from pymodels.tokyo.packing import pack, unpack, unpack_map
+from pymodels.tokyo.packing import joined_by_nul, pack, unpack, unpack_map
 from pymodels.tokyo.patching import CUT, IS, NO, SET
 from pymodels.tokyo.search import Search
 
@@ -123,6 +123,9 @@ class TableFile:
 
     def joined(self, stored: bytes) -> bytes | None:
         """Join columns by NUL; None where one of them holds one."""
+        joined = joined_by_nul(stored)
+        if joined is not None:
+            return joined
         parts = list(unpack(stored))
         joined = b"\0".join(parts)
         return joined if parts and joined.count(b"\0") == len(parts) - 1 else None
