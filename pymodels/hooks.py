@@ -73,6 +73,10 @@ class StorageHooks:
         """Give the record to look at only: it is neither kept nor changed."""
         return self.decode(row, shape)
 
+    def key_place(self, row: Row) -> Any:
+        """Give what the key of a row sorts by (law 12.4)."""
+        return row[0]
+
     def fetch_members(self, model: type["Model"], keys: Iterable[str]) -> Iterator[Row]:
         """Yield the rows of those keys that are there and belong to the model."""
         codec = model.__pymodels_codec__

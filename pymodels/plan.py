@@ -160,7 +160,10 @@ def object_to_residual(plan: Plan, what: str, *, forbid: bool) -> None:
 
 
 def finish(
-    residual: Spec, rows: Iterable[Row], decode: Callable[[Row], Record]
+    residual: Spec,
+    rows: Iterable[Row],
+    decode: Callable[[Row], Record],
+    key_place: Callable[[Row], Any],
 ) -> Iterator[Row]:
     """Do what the database did not: look again, sort, slice."""
     kept = rows
@@ -168,24 +171,27 @@ def finish(
         wanted = matcher(residual.predicate)
         kept = (row for row in rows if wanted(row[0], decode(row)))
     if residual.order:
-        kept = _ordered(residual.order, kept, decode)
+        kept = _ordered(residual.order, kept, decode, key_place)
     if residual.is_sliced:
         return islice(kept, residual.start, residual.stop)
     return iter(kept)
 
 
 def _ordered(
-    orders: tuple[Order, ...], rows: Iterable[Row], decode: Callable[[Row], Record]
+    orders: tuple[Order, ...],
+    rows: Iterable[Row],
+    decode: Callable[[Row], Record],
+    key_place: Callable[[Row], Any],
 ) -> Iterator[Row]:
     """Sort rows as the law says; nothing is read before the first is asked for."""
     if all(order.path == KEY for order in orders):
-        yield from sorted(rows, key=lambda row: row[0], reverse=orders[0].descending)
+        yield from sorted(rows, key=key_place, reverse=orders[0].descending)
         return
     keyed = []
     for row in rows:
         record = decode(row)
         places = [
-            row[0] if order.path == KEY else sort_key(read(record, order.path))
+            key_place(row) if order.path == KEY else sort_key(read(record, order.path))
             for order in orders
         ]
         keyed.append((places, row))

@@ -203,7 +203,10 @@ class BaseQuery(QueryHooks[M]):
 
     def _run(self, plan: Plan) -> Iterator[Row]:
         rows = self.run(plan.pushed)
-        return rows if plan.is_pushed else finish(plan.residual, rows, self._peek)
+        return rows if plan.is_pushed else self._finished(plan.residual, rows)
+
+    def _finished(self, residual: Spec, rows: Iterator[Row]) -> Iterator[Row]:
+        return finish(residual, rows, self._peek, self.storage.key_place)
 
     def _valid_rows(self) -> Iterator[Row]:
         """Slice after the invalid ones are gone, in the order a slice has."""
@@ -250,7 +253,7 @@ class BaseQuery(QueryHooks[M]):
         if plan.is_pushed:
             return self.count_pushed(plan.pushed)
         whole = Spec(plan.residual.predicate)
-        rows = finish(whole, self.run(plan.pushed), self._peek)
+        rows = self._finished(whole, self.run(plan.pushed))
         return sum(1 for _ in islice(rows, spec.start, spec.stop))
 
     def exists(self) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import mongod
 import pytest
+from bson.binary import Binary
 from bson.objectid import ObjectId
 from mongo_places import places_on
 
@@ -595,6 +596,21 @@ def test_foreign_keys_come_after_texts(empty):
     assert keys == ["a", "zz", "7", "10", *map(str, ids)]
     assert list(Unasking.objects(empty).order_by("-key").keys()) == keys[::-1]
     assert list(Unasking.objects(empty)[1:4].keys()) == keys[1:4]
+
+
+class Blob(Model):
+    raw: bytes | None = None
+
+
+@pytest.mark.parametrize("names", [("raw",), ("-raw",), ("raw", "key")])
+def test_foreign_keys_come_after_texts_in_an_order_that_python_makes(empty, names):
+    ids = [ObjectId(), ObjectId(), Binary(b"2", 4), Binary(b"11"), True, 2.5, 7, 10]
+    empty.connection.insert_many([{"_id": key} for key in (*ids, "zz", "a", None)])
+    ordered = Blob.objects(empty).order_by(*names)
+    assert not ordered.plan().is_pushed
+    names = ("-key",) if names == ("-raw",) else ("key",)
+    keys = list(Unasking.objects(empty).order_by(*names).keys())
+    assert list(ordered.keys()) == keys
 
 
 @pytest.mark.parametrize("names", [("-key", "text"), ("text", "-key", "whole")])

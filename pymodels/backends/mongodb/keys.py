@@ -39,6 +39,24 @@ def text_of(native: Any) -> str:
     return _as_json(native)
 
 
+def place_of(native: Any, text: str) -> tuple[Any, ...]:
+    """Give what a key sorts by: texts first, then by the server's order of types."""
+    match native:
+        case str():
+            return (0, text)
+        case None:
+            return (1,)
+        case bool():
+            return (6, native)
+        case int() | float():
+            return (2, native if native == native else float("-inf"))
+        case bytes():
+            return (4, len(native), getattr(native, "subtype", 0), bytes(native))
+        case ObjectId():
+            return (5, native.binary)
+    return (7, text)
+
+
 def natives_of(key: str) -> list[Any]:
     """Give what else than itself a text may stand for, most often nothing."""
     if _OBJECT_ID.fullmatch(key):

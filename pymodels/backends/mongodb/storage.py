@@ -17,7 +17,13 @@ from pymodels.backends.mongodb.documents import Document, as_map, decode, encode
 from pymodels.backends.mongodb.dumping import dumper
 from pymodels.backends.mongodb.faults import translated
 from pymodels.backends.mongodb.indexes import BY_CODE_POINT, create_index
-from pymodels.backends.mongodb.keys import by_key, candidates_of, natives_of, text_of
+from pymodels.backends.mongodb.keys import (
+    by_key,
+    candidates_of,
+    natives_of,
+    place_of,
+    text_of,
+)
 from pymodels.backends.mongodb.patch import patched, update_for
 from pymodels.backends.mongodb.query import Query
 from pymodels.backends.mongodb.transactions import Transaction
@@ -140,6 +146,10 @@ class Storage(BaseStorage):
     def decode(self, row: Row, shape: Shape | None = None) -> Record:
         """Give the record of a document."""
         return decode(row[1], shape)
+
+    def key_place(self, row: Row) -> Any:
+        """Sort keys that are no texts after those that are, as the server would."""
+        return place_of(row[1]["_id"], row[0])
 
     def patched(self, row: Row, changes: Changes) -> Row:
         """Change the document as the server does."""
