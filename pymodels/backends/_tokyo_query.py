@@ -5,16 +5,19 @@ known to be what its note of kinds says. The *safe* one finds at least the wante
 of any table; they are looked at again, here, before they are shown.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pymodels import predicates as p
+from pymodels.backends._tokyo_forms import Form
+from pymodels.changes import Changes
 from pymodels.evaluate import matcher
 from pymodels.keys import is_key
 from pymodels.plan import Native, Order, Pushed, Row
 from pymodels.query import BaseQuery, M
+from pymodels.shapes import Shape
 from pymodels.storage import BaseStorage
 from pymodels.tokyo.conditions import compile_term
 from pymodels.tokyo.search import (
@@ -25,15 +28,20 @@ from pymodels.tokyo.search import (
     Ordering,
     Search,
 )
-from pymodels.values import KEY
+from pymodels.values import KEY, Record
+
+if TYPE_CHECKING:
+    from pymodels.model import Model
 
 NUMERIC = {Operator.NUMEQ, Operator.NUMGT, Operator.NUMGE, Operator.NUMLT}
 NUMERIC |= {Operator.NUMLE, Operator.NUMBT, Operator.NUMOREQ}
 
 
 class SearchedStorage(BaseStorage):
-    """What these queries ask of a storage."""
+    """Records in one of the forms, and what these queries ask of a storage."""
 
+    form: Form
+    """How records are kept."""
     is_table: bool
     """Whether the file can be searched."""
     sorts_keys: bool
@@ -42,6 +50,30 @@ class SearchedStorage(BaseStorage):
     def scan_in(self, descending: bool | None) -> Iterator[Row]:
         """Yield all rows of a file that cannot be searched, in the order of keys."""
         raise NotImplementedError
+
+    def encode(self, key: str, record: Record) -> Row:
+        """Turn a canonical record into a row."""
+        return self.form.encode(key, record)
+
+    def decode(self, row: Row, shape: Shape | None = None) -> Record:
+        """Turn a row into its record."""
+        return self.form.decode(row, shape)
+
+    def loader(self, model: type[M]) -> Callable[[Row], M]:
+        """Take the short way to instances, where there is one."""
+        return self.form.loader(self, model) or super().loader(model)
+
+    def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
+        """Let loading show membership, where it does."""
+        return self.form.sifter(self, model)
+
+    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+        """Take the short way from instances."""
+        return self.form.dumper(self, model)
+
+    def patched(self, row: Row, changes: Changes) -> Row:
+        """Give a row with changes in it."""
+        return self.form.patched(row, changes)
 
 
 class SearchQuery(BaseQuery[M]):

@@ -35,8 +35,9 @@ from bson.regex import Regex
 from bson.timestamp import Timestamp
 from mongo_places import places_on
 from pydantic import AwareDatetime, NaiveDatetime, ValidationError
+from random_tables import alike, judge_instances, judge_values
 
-from pymodels import EncodeError, F, Model, NotInModel, QueryError
+from pymodels import EncodeError, Model, NotInModel, QueryError
 from pymodels.backends.mongodb.documents import encode
 from pymodels.canonical import canonical
 from pymodels.changes import Changes, apply
@@ -44,7 +45,6 @@ from pymodels.testing import asking, universe
 from pymodels.testing.asking import Answer, Refused
 from pymodels.testing.drawing import random_change, random_question
 from pymodels.testing.universe import Chance, random_records
-from pymodels.values import Kind, kind_of, read, same, sort_key
 
 pytestmark = pytest.mark.server
 
@@ -351,44 +351,6 @@ def seen(rows, storage, model):
     return {row[0]: storage.decode(row, shape) for row in rows}
 
 
-def judge_instances(query, answer):
-    """Loading is validation of the record as it was read (law 14)."""
-    validate = answer.model.__pymodels_codec__.validator.validate_python
-    expected = {}
-    for key in answer.matching:
-        try:
-            expected[key] = validate(answer.records[key])
-        except ValidationError:
-            continue
-    if expected.keys() == answer.matching:
-        found = list(query)
-        answer.judge_keys([one.key for one in found])
-    else:
-        found = list(query.skip_invalid())
-        if not query.spec.is_sliced:
-            assert {one.key for one in found} == expected.keys()
-        assert query.skip_invalid().count() == len(found)
-    for one in found:
-        wanted = expected[one.key]
-        assert alike(vars(one), vars(wanted)), f"{one.key!r}: {one!r}, not {wanted!r}"
-        assert one.model_fields_set == wanted.model_fields_set
-        assert alike(one.model_extra, wanted.model_extra)
-
-
-def judge_values(query, answer):
-    if answer.is_ordered and not answer.is_defined:
-        return
-    expression = F
-    for name in answer.question.path:
-        expression = expression[name]
-    stored, _ = answer.model.__pymodels_codec__.shape.resolve(answer.question.path)
-    there = [read(answer.records[key], stored) for key in answer.keys]
-    places = {
-        sort_key(one) for one in there if kind_of(one) not in {Kind.NONE, Kind.OTHER}
-    }
-    assert list(map(sort_key, query.values(expression))) == sorted(places)
-
-
 def change(question, query, answer, storage):
     if answer.is_ordered and not answer.is_defined:
         raise Refused("no defined order, so no defined outcome")
@@ -418,17 +380,6 @@ def change(question, query, answer, storage):
     finally:
         collection.delete_many({})
         collection.insert_many(before)
-
-
-def alike(one, other):
-    """As `same`, where what is no number is the same as itself."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(
-            alike(value, other[name]) for name, value in one.items()
-        )
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(alike, one, other))
-    return same(one, other)
 
 
 def drawn(random):

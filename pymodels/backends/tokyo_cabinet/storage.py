@@ -1,7 +1,7 @@
 """Records in a file of Tokyo Cabinet: a table, a hash or a B+ tree."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
 from os import PathLike, fspath
@@ -25,16 +25,13 @@ from pymodels.changes import Changes
 from pymodels.errors import SettingsError, StorageError
 from pymodels.indexes import BoundIndex
 from pymodels.plan import Row
-from pymodels.query import M
-from pymodels.shapes import Shape
 from pymodels.tokyo.columns import key_column, key_of
 from pymodels.tokyo.library import BTree
 from pymodels.tokyo.packing import unpack
 from pymodels.tokyo.search import Search
-from pymodels.values import Record
 
 if TYPE_CHECKING:
-    from pymodels.model import Model
+    pass
 
 CHUNK = 200
 """Rows that are read at once, while other threads wait."""
@@ -112,32 +109,6 @@ class Storage(SearchedStorage):
         self.check_open()
         self.handle.stop_watching()
         return self.handle.database
-
-    # Rows and records.
-
-    def encode(self, key: str, record: Record) -> Row:
-        """Turn a canonical record into a row."""
-        return self.form.encode(key, record)
-
-    def decode(self, row: Row, shape: Shape | None = None) -> Record:
-        """Turn a row into its record."""
-        return self.form.decode(row, shape)
-
-    def loader(self, model: type[M]) -> Callable[[Row], M]:
-        """Take the short way to instances, where there is one."""
-        return self.form.loader(self, model) or super().loader(model)
-
-    def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
-        """Let loading show membership, where it does."""
-        return self.form.sifter(self, model)
-
-    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
-        """Take the short way from instances."""
-        return self.form.dumper(self, model)
-
-    def patched(self, row: Row, changes: Changes) -> Row:
-        """Give a row with changes in it."""
-        return self.form.patched(row, changes)
 
     # Reading.
 

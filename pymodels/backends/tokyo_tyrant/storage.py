@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
@@ -23,8 +23,6 @@ from pymodels.errors import (
 )
 from pymodels.indexes import BoundIndex
 from pymodels.plan import Row
-from pymodels.query import M
-from pymodels.shapes import Shape
 from pymodels.storage import check_model
 from pymodels.tokyo.asking import KINDS
 from pymodels.tokyo.client import Client, batches
@@ -33,7 +31,6 @@ from pymodels.tokyo.connections import Address
 from pymodels.tokyo.patching import DONE, MISSING
 from pymodels.tokyo.protocol import VSIZ
 from pymodels.tokyo.search import Condition, Search
-from pymodels.values import Record
 
 if TYPE_CHECKING:
     from pymodels.model import Model
@@ -121,32 +118,6 @@ class Storage(SearchedStorage):
         """The driver's own handle: a `pymodels.tokyo.client.Client`."""
         self.check_open()
         return self.client
-
-    # Rows and records.
-
-    def encode(self, key: str, record: Record) -> Row:
-        """Turn a canonical record into a row."""
-        return self.form.encode(key, record)
-
-    def decode(self, row: Row, shape: Shape | None = None) -> Record:
-        """Turn a row into its record."""
-        return self.form.decode(row, shape)
-
-    def loader(self, model: type[M]) -> Callable[[Row], M]:
-        """Take the short way to instances, where there is one."""
-        return self.form.loader(self, model) or super().loader(model)
-
-    def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
-        """Let loading show membership, where it does."""
-        return self.form.sifter(self, model)
-
-    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
-        """Take the short way from instances."""
-        return self.form.dumper(self, model)
-
-    def patched(self, row: Row, changes: Changes) -> Row:
-        """Give a row with changes in it."""
-        return self.form.patched(row, changes)
 
     # Reading.
 
