@@ -531,3 +531,39 @@ def test_expressions_and_other_lookups_agree_with_python(people):
     assert [one.age for one in query.order_by("-age")[:3]] == [49, 48, 47]
     assert query.where(age__lt=3).update(is_glad=None) == 3
     assert query.where(is_glad=None).count() == 3
+
+
+def calls(storage):
+    return int(storage.connection.stat()["cnt_misc"])
+
+
+def test_a_save_asks_once_where_nobody_else_has_written(storage):
+    person = Person(name="Ada", age=36)
+    person.save(storage)
+    before = calls(storage)
+    person.age = 37
+    person.save()
+    assert calls(storage) == before + 1
+    assert storage[person.key]["age"] == 37
+
+
+def test_a_save_keeps_what_others_have_written_since(storage):
+    person = Person(name="Ada", age=36)
+    person.save(storage)
+    other = storage.get(Person, person.key)
+    other.age, other.is_glad = 40, True
+    other.save()
+    person.age = 37
+    person.save()
+    assert storage[person.key]["age"] == 37
+    assert storage[person.key]["is_glad"] is True
+
+
+def test_a_save_of_what_is_gone_says_so(storage):
+    person = Person(name="Ada")
+    person.save(storage)
+    del storage[person.key]
+    person.name = "Eve"
+    with pytest.raises(pymodels.RecordNotFound):
+        person.save()
+    assert person.key not in storage
