@@ -6,7 +6,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from pymodels.errors import SettingsError
-from pymodels.settings import check_names, gather, scheme_of
+from pymodels.settings import check_names, gather, scheme_of, without_password
 from pymodels.storage import BaseStorage
 
 GROUP = "pymodels.backends"
@@ -43,7 +43,7 @@ def get_storage(
             )
         backend = scheme_of(url)
         if backend not in _registered():
-            raise SettingsError(f"{url}: {_no_backend(backend)}")
+            raise SettingsError(f"{without_password(url)}: {_no_backend(backend)}")
     opening = _storage_class(backend)
     if url is not None:
         named = {**opening.url_settings(url), **opening.query_settings(url), **named}

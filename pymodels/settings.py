@@ -42,13 +42,29 @@ def gather(
 def scheme_of(url: object) -> str:
     """Give the backend's name in a URL: `tokyo-tyrant://` is tokyo_tyrant."""
     if not isinstance(url, str) or "://" not in url:
+        told = without_password(url) if isinstance(url, str) else url
         raise SettingsError(
-            f"{url!r} is no URL; one looks like sqlite:///app.db or memory://"
+            f"{told!r} is no URL; one looks like sqlite:///app.db or memory://"
         )
+    told = without_password(url)
+    if "#" in url:
+        # What follows would be a fragment, which nobody looks at.
+        raise SettingsError(f"{told!r} holds a '#', which in a URL is written as %23")
+    scheme = url.partition("://")[0]
+    if "_" in scheme:
+        right = scheme.replace("_", "-")
+        raise SettingsError(f"{told!r} is no URL; one begins with {right}://")
     try:
         return urlsplit(url).scheme.replace("-", "_").replace("+", "_")
     except ValueError as error:
-        raise SettingsError(f"{url!r} is no URL: {error}") from error
+        raise SettingsError(f"{told!r} is no URL: {error}") from error
+
+
+def without_password(url: str) -> str:
+    """Give a URL, or what was meant to be one, as it may be shown in a message."""
+    before, at, after = url.rpartition("@")
+    scheme, slash, user = before.partition("/")
+    return f"{scheme}{slash}{user.partition(':')[0]}{at}{after}" if at else url
 
 
 def from_query(url: str, opening: Callable[..., Any]) -> dict[str, Any]:

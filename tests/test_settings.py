@@ -146,6 +146,8 @@ def test_the_error_is_a_value_error_of_ours():
         ("http://localhost", {}, ["http", "memory"]),
         ("memory://[", {}, ["memory://["]),
         ("memory:///a/b", {}, ["memory://name"]),
+        ("memory://a#b", {}, ["'#'", "%23"]),
+        ("tokyo_cabinet:///x.tct", {}, ["tokyo-cabinet://"]),
         ({"backend": "nowhere"}, {}, ["nowhere", "memory", "sqlite"]),
         ({"backend": "pymodels.backends.nowhere"}, {}, ["nowhere", "memory"]),
         ({"backend": "pymodels.errors"}, {}, ["Storage"]),
@@ -171,6 +173,22 @@ def test_a_wrong_setting_is_told_with_the_right_ones(settings, keywords, told):
         get_storage(settings, **keywords)
     for part in told:
         assert part in str(wrong.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mongo://ada:secret@localhost/app",
+        "mongodb:/ada:secret@localhost/app",
+        "mongodb://ada:sec#secret@localhost/app?collection=people",
+        "mongodb://ada:secret@[localhost/app",
+    ],
+)
+def test_a_wrong_url_is_told_without_its_password(url):
+    with pytest.raises(SettingsError) as wrong:
+        get_storage(url)
+    assert "secret" not in str(wrong.value)
+    assert "@" in str(wrong.value)
 
 
 @needs_sqlite
