@@ -120,6 +120,10 @@ def test_the_environment_may_hold_the_url(places, monkeypatch):
         ({"database": "app", "collection": None}, "collection"),
         ({"database": "app", "host": ""}, "host"),
         ({"database": "app", "host": 7}, "host"),
+        ({"database": "app", "host": "a,b"}, "'a,b'.*uri"),
+        ({"database": "app", "host": "mongodb://h"}, "'mongodb://h'.*uri"),
+        ({"database": "app", "host": "user@h"}, "host"),
+        ({"database": "app", "host": "h:27017"}, "'h:27017'.*port"),
         ({"database": "app", "port": "x"}, "port"),
         ({"database": "app", "port": 0}, "port"),
         ({"database": "app", "port": 70000}, "port"),
@@ -128,11 +132,13 @@ def test_the_environment_may_hold_the_url(places, monkeypatch):
         ({"database": "app", "timeout": 0}, "timeout"),
         ({"database": "app", "timeout": -1}, "timeout"),
         ({"database": "app", "timeout": float("nan")}, "timeout"),
+        ({"database": "app", "timeout": float("inf")}, "timeout"),
         ({"database": "app", "residual": "never"}, "residual"),
         ({"database": "app", "colection": "x"}, "collection"),
         ({"database": "app", "uri": "sqlite:///x"}, "uri|sqlite"),
         ({"database": "app", "uri": 7}, "uri"),
         ({"database": "app", "uri": "mongodb://h", "host": "h"}, "host"),
+        ({"database": "app", "url": "mongodb://h", "host": "h"}, "URL names.*host"),
     ],
     ids=repr,
 )
@@ -151,7 +157,7 @@ def test_a_wrong_setting_is_an_error_that_names_it(settings, said):
         ("mongodb://localhost:port/app", "[Pp]ort"),
         ("mongodb://localhost:99999/app", "[Pp]ort"),
         ("mongodb://localhost/app?", None),
-        ("mongodb://localhost/app?colection=x", "colection"),
+        ("mongodb://localhost/app?colection=x", "colection.*did you mean 'collection'"),
         ("mongodb://localhost/app?retryWrite=true", "retryWrite"),
         ("mongodb://localhost/app?retryWrites=perhaps", "retryWrites"),
         ("mongodb://localhost/app?w=-1", "w"),
@@ -186,6 +192,7 @@ def test_an_unreachable_server_is_named(places):
         with pytest.raises(StorageError, match=f"127.0.0.1:{port}") as caught:
             pymodels.get_storage(url)
         assert caught.value.__cause__ is not None
+        assert str(caught.value).endswith("refused; does a server run there?")
 
 
 def test_an_unknown_host_is_named():

@@ -8,6 +8,8 @@ import os
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from math import inf
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
@@ -21,6 +23,7 @@ ALONE, SEVERAL = 5.0, 20.0
 """Seconds to look for a server: an election of a replica set takes eleven."""
 LONGEST_DATABASE, LONGEST_NAMESPACE = 63, 255
 _NOT_IN_DATABASES = frozenset(' .$/\\"')
+_NOT_IN_HOSTS = frozenset("/,@?#[] ")
 OURS = ("database", "collection", "timeout", "residual")
 """The settings that a URL's query may name; all others are the driver's."""
 DEFAULTS: Mapping[str, Any] = {
@@ -51,6 +54,12 @@ def uri_of(host: str, port: int) -> str:
     """Give the connection string of one server."""
     if not isinstance(host, str) or not host:
         raise SettingsError(f"host is {host!r}; it takes a name or an address")
+    if _NOT_IN_HOSTS & {*host} and not host.startswith("/"):
+        raise SettingsError(
+            f"host is {host!r}; it takes one name or address, and uri a whole URL"
+        )
+    if host.count(":") == 1:
+        raise SettingsError(f"host is {host!r}; port is a setting of its own")
     if isinstance(port, bool) or not isinstance(port, int) or not 0 < port < 65536:
         raise SettingsError(f"port is {port!r}; it takes a number from 1 to 65535")
     if host.startswith("/"):
@@ -88,8 +97,10 @@ def check_timeout(timeout: object) -> None:
     if timeout is None:
         return
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if not is_number or not timeout > 0:  # type: ignore[operator]  # a number
-        raise SettingsError(f"timeout is {timeout!r}; it takes seconds")
+    if not is_number or not 0 < timeout < inf:  # type: ignore[operator]  # a number
+        raise SettingsError(
+            f"timeout is {timeout!r}; it takes a number of seconds above 0"
+        )
 
 
 def parse(uri: object) -> dict[str, Any]:
@@ -101,7 +112,7 @@ def parse(uri: object) -> dict[str, Any]:
     except (errors.InvalidURI, errors.ConfigurationError, ValueError) as error:
         told = brief(error)
         if told.startswith("Unknown option"):
-            told += f" (of the driver's; those of ours are {', '.join(OURS)})"
+            told = _unknown(told)
         raise SettingsError(f"{shown(uri)}: {told}") from error
     if found["options"].get("w") == 0:
         raise SettingsError(
@@ -109,6 +120,14 @@ def parse(uri: object) -> dict[str, Any]:
             "could say whether a record was there or was written; take w=1 or more"
         )
     return found
+
+
+def _unknown(told: str) -> str:
+    """Tell of an option that nobody knows; the driver guesses among its own only."""
+    name = told.removeprefix("Unknown option: ").partition(".")[0]
+    if close := get_close_matches(name, OURS, n=1):
+        return f"there is no option {name!r} (did you mean {close[0]!r}?)"
+    return f"{told} (of the driver's; those of ours are {', '.join(OURS)})"
 
 
 def shown(uri: str) -> str:

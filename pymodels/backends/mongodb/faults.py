@@ -1,6 +1,7 @@
 """The driver's errors, told as ours: what failed, and what nobody can know."""
 
 import decimal
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,7 @@ TOO_DEEP = 15
 CONFLICT = 112
 NOT_ALLOWED = {13, 18, 8000}
 GONE_TRANSACTION = {225, 251, 244, 256, 263}
+_TIMEOUTS = re.compile(r" \(configured timeouts: [^)]*\)")
 
 NOT_BSON = (
     InvalidDocument,
@@ -64,7 +66,10 @@ def translated(where: object, *, writes: bool = False) -> Iterator[None]:
 def translation(error: Exception, where: object, writes: bool) -> PyModelsError:
     """Give our error for one of the driver's."""
     if isinstance(error, errors.ServerSelectionTimeoutError):
-        return StorageError(f"{where}: no server could be reached: {brief(error)}")
+        return StorageError(
+            f"{where}: no server could be reached: {brief(error)}; does a server run "
+            "there?"
+        )
     if isinstance(error, errors.DocumentTooLarge):
         return _too_large(where, error)
     if isinstance(error, NOT_BSON):
@@ -159,4 +164,4 @@ def taken(details: Mapping[str, Any]) -> str:
 def brief(error: Exception) -> str:
     """Give the message without the driver's long description of the cluster."""
     text = str(error).partition(", full error:")[0]
-    return text.partition(", Timeout:")[0]
+    return _TIMEOUTS.sub("", text.partition(", Timeout:")[0])

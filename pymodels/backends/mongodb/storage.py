@@ -79,7 +79,7 @@ class Storage(BaseStorage):
         """
         super().__init__(residual=residual)
         if uri is not None and (host is not None or port is not None):
-            raise SettingsError("uri names the servers; it goes without host and port")
+            raise SettingsError("the URL names the servers; leave host and port away")
         if uri is None:
             uri = clients.uri_of(
                 "localhost" if host is None else host, 27017 if port is None else port
