@@ -182,10 +182,11 @@ def test_readers_stand_beside_readers_and_not_beside_a_writer(path):
             Storage(path)
 
 
-def test_a_reader_refuses_to_write(path):
+@pytest.mark.parametrize("beside", [Storage, lambda path: Storage(path, mode="read")])
+def test_a_reader_refuses_to_write(path, beside):
     with Storage(path) as storage:
-        storage["a"] = {"n": 1}
-    with Storage(path, mode="read") as storage:
+        storage["a"] = {"n": 1, "name": "x"}
+    with beside(path), Storage(path, mode="read") as storage:
         for write in (
             lambda: storage.delete("a"),
             storage.clear,
@@ -193,12 +194,15 @@ def test_a_reader_refuses_to_write(path):
             lambda: Tall(name="x").save(storage),
             lambda: storage.ensure_indexes(Tall),
             lambda: Tall(name="x").save_as(storage=storage),
+            lambda: storage.save_many([Tall(name="x")]),
+            lambda: Tall.objects(storage).update(name="y"),
+            lambda: Tall.objects(storage).delete(),
         ):
             with pytest.raises(StorageError, match="reading only"):
                 write()
         with pytest.raises(StorageError, match="reading only"), storage.transaction():
             pass
-        assert storage["a"] == {"n": 1}
+        assert storage["a"] == {"n": 1, "name": "x"}
 
 
 def test_a_forked_child_is_refused_and_harms_nothing(path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from children import outcome
 
-from pymodels import Model, StorageClosed, StorageError, Unsupported
+from pymodels import Model, SettingsError, StorageClosed, StorageError, Unsupported
 from pymodels.backends.tokyo_cabinet import Storage
 from pymodels.errors import RecordNotFound
 from pymodels.indexes import Index
@@ -83,6 +83,30 @@ def test_only_create_makes_a_file(path, mode):
     with pytest.raises(StorageError, match="no such file"):
         Storage(path, mode=mode)
     assert not path.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"bnum": 2**28 + 1}, "up to 268435456"),
+        ({"bnum": "5"}, "bnum"),
+        ({"wait": float("nan")}, "wait"),
+        ({"wait": -1}, "wait"),
+        ({"sync": "no"}, "True or False"),
+        ({"large": "no"}, "True or False"),
+        ({"large": None}, "True or False"),
+    ],
+)
+def test_a_wrong_setting_is_told_and_makes_no_file(path, settings, said):
+    with pytest.raises(SettingsError, match=said):
+        Storage(path, **settings)
+    assert not path.exists()
+
+
+def test_a_file_is_not_made_under_the_name_of_another_kind(path):
+    with pytest.raises(SettingsError, match="kind='HASH'"):
+        Storage(path.with_suffix(".tch"))
+    assert not path.with_suffix(".tch").exists()
 
 
 def test_a_folder_is_no_file(tmp_path):

@@ -22,6 +22,8 @@ from pymodels.tokyo.library import BTree, Hash, Table
 from pymodels.tokyo.packing import unpack
 from pymodels.tokyo.search import IndexType, Search
 
+READ_ONLY = "{} was opened for reading only, by the setting mode"
+
 T = TypeVar("T")
 Undo = tuple[bytes, bytes | None]
 
@@ -138,9 +140,7 @@ class Handle:
 
     def _check_writer(self) -> None:
         if not self.is_writer:
-            raise StorageError(
-                f"{self.path} was opened for reading only, by the setting mode"
-            )
+            raise StorageError(READ_ONLY.format(self.path))
 
     def put(self, key: bytes, stored: bytes) -> None:
         """Create or overwrite a record."""

@@ -1,7 +1,7 @@
 """Indexes of tables: one a column, lexical for texts and decimal for ints."""
 
 from pymodels.backends._tokyo_indexes import index_name, type_of
-from pymodels.backends.tokyo_cabinet.handle import Handle
+from pymodels.backends.tokyo_cabinet.handle import READ_ONLY, Handle
 from pymodels.errors import StorageError, Unsupported
 from pymodels.indexes import BoundIndex
 from pymodels.tokyo.columns import column_of
@@ -10,7 +10,7 @@ from pymodels.tokyo.library import Table
 from pymodels.tokyo.search import IndexType
 
 
-def create(handle: Handle, index: BoundIndex) -> str:
+def create(handle: Handle, index: BoundIndex, *, may_write: bool) -> str:
     """Index each column that can be; one that has an index keeps it.
 
     Nested values, lists, floats and Decimals are left out: the library has no
@@ -26,6 +26,8 @@ def create(handle: Handle, index: BoundIndex) -> str:
             continue
         column = column_of(order.path[0])
         if column not in handle.indexes:
+            if not may_write:
+                raise StorageError(READ_ONLY.format(handle.path))
             _make(handle, column, kind)
         made.append(index_name(column, handle.indexes[column]))
     if not made:
@@ -36,8 +38,6 @@ def create(handle: Handle, index: BoundIndex) -> str:
 
 
 def _make(handle: Handle, column: bytes, kind: IndexType) -> None:
-    if not handle.is_writer:
-        raise StorageError(f"{handle.path} was opened for reading only")
     try:
         handle.table.set_index(column, kind)
     except TokyoError as error:

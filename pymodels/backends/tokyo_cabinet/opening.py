@@ -21,6 +21,7 @@ KINDS: dict[str, type[Table] | type[Hash] | type[BTree]] = {
     "HASH": Hash,
     "BTREE": BTree,
 }
+SUFFIXES = {".tct": "TABLE", ".tch": "HASH", ".tcb": "BTREE"}
 STORED_KINDS = {0: "HASH", 1: "BTREE", 2: "FIXED", 3: "TABLE"}
 MODES = {
     "create": OpenMode.WRITER | OpenMode.CREATE,
@@ -169,9 +170,15 @@ def _check_head(path: str, real: str, asked: Asked) -> bool:
         with open(real, "rb") as file:
             head = file.read(HEAD_SIZE)
     except FileNotFoundError:
-        if asked.mode == "create" and os.path.isdir(os.path.dirname(real)):
-            return True
-        raise StorageError(f"{path}: there is no such file, or no folder") from None
+        folder = os.path.dirname(real)
+        if not os.path.isdir(folder):
+            raise StorageError(f"{path}: there is no folder {folder}") from None
+        if asked.mode != "create":
+            raise StorageError(
+                f"{path}: there is no such file, and mode={asked.mode!r} makes none"
+            ) from None
+        _check_suffix(path, asked.kind)
+        return True
     except OSError as error:
         raise StorageError(f"{path}: it cannot be opened: {error}") from error
     if not head and asked.mode != "read":
@@ -184,6 +191,16 @@ def _check_head(path: str, real: str, asked: Asked) -> bool:
             f"{path}: the file is of the kind {found}; kind asks for {asked.kind}"
         )
     return not head[FLAGS_AT] & NOT_CLOSED
+
+
+def _check_suffix(path: str, kind: str) -> None:
+    """Refuse to make a file that servers, which go by its name, would not open."""
+    meant = SUFFIXES.get(os.path.splitext(path)[1], kind)
+    if meant != kind:
+        raise SettingsError(
+            f"{path}: a new file of this name is opened by kind={meant!r}, and kind is "
+            f"{kind!r}"
+        )
 
 
 def _recover(handle: Handle) -> None:

@@ -91,7 +91,8 @@ class Query(SearchQuery[M]):
             search, is_lean = self._search(pushed)
             if not is_lean or len(handle.levels) > 1:
                 return None
-            with nullcontext() if handle.levels else handle.writing_many():
+            writer = self.storage.writer
+            with nullcontext() if writer.levels else writer.writing_many():
                 return handle.out_found(search)
 
     # Searches.

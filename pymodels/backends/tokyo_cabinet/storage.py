@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 from pymodels.backends._tokyo_forms import ColumnForm, Form, JsonForm
 from pymodels.backends._tokyo_query import SearchedStorage
 from pymodels.backends.tokyo_cabinet import indexes
+from pymodels.backends.tokyo_cabinet.handle import READ_ONLY, Handle
 from pymodels.backends.tokyo_cabinet.opening import (
     COMPRESSIONS,
     KINDS,
@@ -26,6 +27,7 @@ from pymodels.errors import SettingsError, StorageError
 from pymodels.indexes import BoundIndex
 from pymodels.plan import Row
 from pymodels.tokyo.columns import key_column, key_of
+from pymodels.tokyo.killers import MOST_BUCKETS
 from pymodels.tokyo.library import BTree
 from pymodels.tokyo.packing import unpack
 from pymodels.tokyo.search import Search
@@ -76,8 +78,15 @@ class Storage(SearchedStorage):
         if "\0" in fspath(path):
             raise SettingsError(f"path is {path!r}; no file has a NUL in its name")
         _check_number("bnum", bnum, (int,))
+        if bnum > MOST_BUCKETS:
+            raise SettingsError(
+                f"bnum is {bnum}; it takes a number up to {MOST_BUCKETS}"
+            )
         _check_number("wait", wait, (int, float))
+        _check_bool("large", large)
+        _check_bool("sync", sync)
         self.path = fspath(path)
+        self.mode = mode
         self.kind = kind
         self.is_table, self.sorts_keys = kind == "TABLE", kind != "HASH"
         self.form: Form = ColumnForm() if kind == "TABLE" else JsonForm()
@@ -178,9 +187,16 @@ class Storage(SearchedStorage):
 
     # Writing.
 
+    @property
+    def writer(self) -> Handle:
+        """The handle, for one who may write: others share it with readers."""
+        if self.mode == "read":
+            raise StorageError(READ_ONLY.format(self.path))
+        return self.handle
+
     def insert(self, row: Row) -> bool:
         """Create, unless the key is taken."""
-        handle = self.handle
+        handle = self.writer
         return handle.alone(handle.put_new, key_column(row[0]), self.form.stored(row))
 
     def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
@@ -188,7 +204,7 @@ class Storage(SearchedStorage):
         stored = self.form.stored
         new = [(key_column(row[0]), stored(row)) for row in rows]
         try:
-            with self.handle.writing_many():
+            with self.writer.writing_many():
                 if not self.handle.put_all_new(new):
                     raise _TakenError
         except _TakenError:
@@ -197,12 +213,12 @@ class Storage(SearchedStorage):
 
     def replace(self, row: Row) -> None:
         """Create or overwrite."""
-        handle = self.handle
+        handle = self.writer
         handle.alone(handle.put, key_column(row[0]), self.form.stored(row))
 
     def patch(self, key: str, changes: Changes) -> bool:
         """Read, change and write, while nobody else writes."""
-        return self.handle.alone(self._patch, key_column(key), changes)
+        return self.writer.alone(self._patch, key_column(key), changes)
 
     def _patch(self, key: bytes, changes: Changes) -> bool:
         stored = self.handle.get(key)
@@ -214,13 +230,13 @@ class Storage(SearchedStorage):
 
     def discard(self, key: str) -> bool:
         """Remove."""
-        return self.handle.alone(self.handle.out, key_column(key))
+        return self.writer.alone(self.handle.out, key_column(key))
 
     def clear(self) -> None:
         """Remove all records; in a transaction, one by one."""
         self.check_open()
-        with self.handle as handle:
-            if handle.levels or not handle.is_writer:
+        with self.writer as handle:
+            if handle.levels:
                 super().clear()
                 return
             handle.vanish()
@@ -248,7 +264,7 @@ class Storage(SearchedStorage):
         with self.handle as handle:
             if handle.levels:
                 raise StorageError(f"{self}: no index can be made in a transaction")
-            return indexes.create(handle, index)
+            return indexes.create(handle, index, may_write=self.mode != "read")
 
     def list_indexes(self) -> list[str]:
         """Give the names of the indexes that the table has."""
@@ -265,7 +281,7 @@ class Storage(SearchedStorage):
     def begin(self, depth: int) -> None:
         """Begin a transaction, or a savepoint."""
         self._local.begun = getattr(self._local, "begun", 0)
-        self.handle.begin()
+        self.writer.begin()
         self._local.begun += 1
 
     def commit(self, depth: int) -> None:
@@ -290,5 +306,11 @@ def _check_choice(name: str, value: object, choices: Iterable[str]) -> None:
 
 
 def _check_number(name: str, value: object, kinds: tuple[type, ...]) -> None:
-    if isinstance(value, bool) or not isinstance(value, kinds) or value < 0:  # type: ignore[operator]  # a number
+    is_number = isinstance(value, kinds) and not isinstance(value, bool)
+    if not is_number or not value >= 0:  # type: ignore[operator]  # a number, or NaN
         raise SettingsError(f"{name} is {value!r}; it takes a number from 0 up")
+
+
+def _check_bool(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise SettingsError(f"{name} is {value!r}; it takes True or False")
