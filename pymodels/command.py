@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from pymodels.errors import PyModelsError, StorageError
+from pymodels.tokyo.killers import MOST_BUCKETS
 from pymodels.tokyo.serving import Place, serve
 
 try:
@@ -51,6 +52,7 @@ def serve_file(
         int,
         typer.Option(
             min=0,
+            max=MOST_BUCKETS,
             help="How many buckets a new file gets, best more than there will be "
             "records; 0 is the library's default.",
         ),
@@ -65,6 +67,8 @@ def serve_file(
     """
     try:
         _log_to(log)
+        if socket == "":
+            raise StorageError("--socket is empty; it takes a path")
         if socket is None and not is_loopback(host):
             typer.echo(
                 f"warning: {host} is no loopback address; whoever reaches it may read "

@@ -184,11 +184,13 @@ class Asker:
 
     def refused(self, what: str) -> Refused:
         """Give the error for what the server refused, with what it may be about."""
-        why = ". It may be read-only, or keep an index that takes no empty value"
         if self.status.get("readonly") == "1":
-            why = ", but is read-only"
+            return Refused(
+                f"{self.address}: the server is read-only and refused {what}"
+            )
         return Refused(
-            f"{self.address}: the server refused {what}; it never says why{why}"
+            f"{self.address}: the server refused {what}; it never says why. It may be "
+            "read-only, or keep an index that takes no empty value"
         )
 
     def _frame(

@@ -509,6 +509,14 @@ def test_a_socket_in_use_is_a_clear_error(server, tmp_path):
     assert Path(server.socket).exists()
 
 
+@pytest.mark.parametrize(("option", "value"), [("--bnum", 2**28 + 1), ("--socket", "")])
+def test_an_option_that_makes_no_sense_makes_no_file(tmp_path, option, value):
+    ended = run(tmp_path / "x.tct", "--port", 0, option, value)
+    assert ended.returncode in {1, 2}
+    assert option in ended.stderr
+    assert not (tmp_path / "x.tct").exists()
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -557,7 +565,7 @@ def test_readonly_refuses_every_write_and_makes_no_file(tmp_path):
             (b"setindex", [b"v", b"0"]),
         ]:
             assert not client.write_misc(name, arguments).is_good
-        with pytest.raises(StorageError):
+        with pytest.raises(StorageError, match="is read-only and refused vanish"):
             client.vanish()
         assert client.get(b"k") == {b"v": b"1"}
         client.close()

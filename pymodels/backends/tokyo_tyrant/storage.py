@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 TRIES = 100
 """How often others may change a record between our reading and writing it."""
 LARGEST_BATCH = 32 * 2**20
+LONGEST_TIMEOUT = 86_400
 LOST_UPDATES = ("warn", "allow", "forbid")
 HOST, PORT, LAST_PORT = "localhost", 1978, 65_535
 
@@ -74,7 +75,7 @@ class Storage(SearchedStorage):
         super().__init__(residual=residual)
         _check_choice("kind", kind, KINDS)
         _check_choice("lost_updates", lost_updates, LOST_UPDATES)
-        _check_number("timeout", timeout, 0.001, float)
+        _check_number("timeout", timeout, 0.001, float, LONGEST_TIMEOUT)
         _check_number("pool_size", pool_size, 1, int)
         address = _address(host, port, socket)
         self.kind = kind
@@ -354,7 +355,10 @@ def _check_choice(name: str, value: object, choices: Iterable[str]) -> None:
         raise SettingsError(f"{name} is {value!r}; it can be {', '.join(choices)}")
 
 
-def _check_number(name: str, value: object, least: float, kind: type) -> None:
+def _check_number(
+    name: str, value: object, least: float, kind: type, most: float | None = None
+) -> None:
     is_number = isinstance(value, int | kind) and not isinstance(value, bool)
-    if not is_number or value < least:  # type: ignore[operator]  # it is a number
-        raise SettingsError(f"{name} is {value!r}; it takes a number from {least}")
+    if not is_number or not least <= value <= (most or value):  # type: ignore[operator]  # a number, or NaN
+        end = "" if most is None else f" to {most}"
+        raise SettingsError(f"{name} is {value!r}; it takes a number from {least}{end}")
