@@ -166,7 +166,13 @@ class Pool:
             raise StorageBusy(
                 f"{self.address}: no answer within {self.timeout} seconds"
             ) from error
-        except (ConnectionError, ProtocolError) as error:
+        except ConnectionError as error:
+            connection.close()
+            raise StorageError(
+                f"{self.address}: it let go at once ({error}); perhaps it has as many "
+                "clients as it takes, or is no Tokyo Tyrant server"
+            ) from error
+        except ProtocolError as error:
             connection.close()
             raise StorageError(f"{self.address}: no answer ({error})") from error
         except BaseException:

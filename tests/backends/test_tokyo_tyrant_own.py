@@ -115,6 +115,7 @@ def is_exact(query):
         ({"pool_size": 0}, "takes a number"),
         ({"host": ""}, "takes a name"),
         ({"socket": ""}, "takes a path"),
+        ({"socket": "\ud800"}, "no file"),
         ({"lost_updates": "maybe"}, "warn, allow, forbid"),
     ],
 )
@@ -164,6 +165,23 @@ def test_a_storage_is_opened_by_url_and_spells_it(server):
     with pymodels.get_storage(f"tokyo-tyrant://{server.socket}") as storage:
         assert str(storage) == f"tokyo-tyrant://{server.socket}"
         assert storage.connection.count() == len(storage)
+
+
+def test_a_socket_is_where_it_was_when_the_storage_was_opened(server, monkeypatch):
+    monkeypatch.chdir(server.folder)
+    with Storage(socket="socket") as storage:
+        monkeypatch.chdir("/")
+        assert str(storage) == f"tokyo-tyrant://{server.socket}"
+        assert storage.client.address.path == server.socket
+
+
+def test_a_socket_may_have_a_short_name_in_a_deep_folder(server, tmp_path, monkeypatch):
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    (folder / "s").symlink_to(server.socket)
+    monkeypatch.chdir(folder)
+    with Storage(socket="s") as storage:
+        assert len(storage) >= 0
 
 
 def test_a_server_s_file_of_another_kind_is_refused(server):

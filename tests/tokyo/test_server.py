@@ -574,7 +574,7 @@ def test_readonly_refuses_every_write_and_makes_no_file(tmp_path):
 def test_no_more_connections_than_it_was_told():
     with tyrant.Server(None, "--max-connections", "2") as server:
         first, second = server.client(), server.client()
-        with pytest.raises(StorageError):
+        with pytest.raises(StorageError, match="as many clients as it takes"):
             server.client()
         first.close()
         second.close()

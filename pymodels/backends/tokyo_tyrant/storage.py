@@ -1,5 +1,6 @@
 """Records in a file of Tokyo Cabinet behind a server."""
 
+import os
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
@@ -39,6 +40,7 @@ TRIES = 100
 """How often others may change a record between our reading and writing it."""
 LARGEST_BATCH = 32 * 2**20
 LONGEST_TIMEOUT = 86_400
+LONGEST_SOCKET = 107
 LOST_UPDATES = ("warn", "allow", "forbid")
 HOST, PORT, LAST_PORT = "localhost", 1978, 65_535
 
@@ -333,7 +335,15 @@ def _address(host: object, port: object, socket: object) -> Address:
             )
         if not isinstance(socket, str) or not socket:
             raise SettingsError(f"socket is {socket!r}; it takes a path")
-        return Address(path=socket)
+        try:
+            # The program may change its folder. But a path must not be long, either.
+            whole = os.path.abspath(socket)
+            is_short = len(os.fsencode(whole)) <= LONGEST_SOCKET
+        except UnicodeEncodeError as error:
+            raise SettingsError(
+                f"socket is {socket!r}; no file has this name"
+            ) from error
+        return Address(path=whole if is_short else socket)
     host = HOST if host is None else host
     if not isinstance(host, str) or not host:
         raise SettingsError(f"host is {host!r}; it takes a name or an address")
