@@ -60,7 +60,7 @@ class Connection:
             raise StorageBusy(
                 f"{address}: no connection within {timeout} seconds"
             ) from error
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             raise StorageError(
                 f"{address}: no connection ({error}); does a server listen there? "
                 "`pymodels serve FILE` starts one"

@@ -78,6 +78,8 @@ def listening(place: Place) -> Iterator[socket.socket]:
         raise StorageError(
             f"cannot listen on {where}: {error.strerror or error}{hint}"
         ) from error
+    except UnicodeError as error:
+        raise StorageError(f"--host {place.host!r} can be no host: {error}") from error
     try:
         yield listener
     finally:

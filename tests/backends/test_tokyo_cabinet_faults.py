@@ -90,6 +90,7 @@ def test_only_create_makes_a_file(path, mode):
     [
         ({"bnum": 2**28 + 1}, "up to 268435456"),
         ({"bnum": "5"}, "bnum"),
+        ({"path": "\ud800.tct"}, "path"),
         ({"wait": float("nan")}, "wait"),
         ({"wait": -1}, "wait"),
         ({"sync": "no"}, "True or False"),
@@ -99,7 +100,7 @@ def test_only_create_makes_a_file(path, mode):
 )
 def test_a_wrong_setting_is_told_and_makes_no_file(path, settings, said):
     with pytest.raises(SettingsError, match=said):
-        Storage(path, **settings)
+        Storage(**{"path": path, **settings})
     assert not path.exists()
 
 

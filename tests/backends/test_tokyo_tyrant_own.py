@@ -167,6 +167,12 @@ def test_a_storage_is_opened_by_url_and_spells_it(server):
         assert storage.connection.count() == len(storage)
 
 
+@pytest.mark.parametrize("host", ["my..host", "x" * 70, "\ud800"])
+def test_what_can_be_no_host_is_named(host):
+    with pytest.raises(StorageError, match="no connection"):
+        Storage(host=host, timeout=1)
+
+
 def test_a_socket_is_where_it_was_when_the_storage_was_opened(server, monkeypatch):
     monkeypatch.chdir(server.folder)
     with Storage(socket="socket") as storage:

@@ -509,7 +509,10 @@ def test_a_socket_in_use_is_a_clear_error(server, tmp_path):
     assert Path(server.socket).exists()
 
 
-@pytest.mark.parametrize(("option", "value"), [("--bnum", 2**28 + 1), ("--socket", "")])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--bnum", 2**28 + 1), ("--socket", ""), ("--host", "my..host")],
+)
 def test_an_option_that_makes_no_sense_makes_no_file(tmp_path, option, value):
     ended = run(tmp_path / "x.tct", "--port", 0, option, value)
     assert ended.returncode in {1, 2}

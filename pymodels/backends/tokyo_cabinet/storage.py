@@ -75,8 +75,7 @@ class Storage(SearchedStorage):
         _check_choice("compression", compression, COMPRESSIONS)
         if not isinstance(path, str | PathLike) or not fspath(path):
             raise SettingsError(f"path is {path!r}; it takes the name of a file")
-        if "\0" in fspath(path):
-            raise SettingsError(f"path is {path!r}; no file has a NUL in its name")
+        _check_path(fspath(path))
         _check_number("bnum", bnum, (int,))
         if bnum > MOST_BUCKETS:
             raise SettingsError(
@@ -309,6 +308,15 @@ def _check_number(name: str, value: object, kinds: tuple[type, ...]) -> None:
     is_number = isinstance(value, kinds) and not isinstance(value, bool)
     if not is_number or not value >= 0:  # type: ignore[operator]  # a number, or NaN
         raise SettingsError(f"{name} is {value!r}; it takes a number from 0 up")
+
+
+def _check_path(path: str) -> None:
+    if "\0" in path:
+        raise SettingsError(f"path is {path!r}; no file has a NUL in its name")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError as error:
+        raise SettingsError(f"path is {path!r}; no file has this name") from error
 
 
 def _check_bool(name: str, value: object) -> None:
