@@ -190,6 +190,11 @@ class Model(BaseModel, metaclass=ModelMeta):
             return storage
         if isinstance(known, type) and type(storage) is known:
             return storage
+        if str(known) == str(storage):
+            raise ValueError(
+                f"{self!r} came from another storage that was opened as {known}; get "
+                "it again from this one, or copy it by save_as(storage=...)"
+            )
         raise ValueError(
             f"{self!r} is kept in {known}; save_as(storage=...) copies it to {storage}"
         )

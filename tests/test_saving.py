@@ -163,6 +163,16 @@ def test_a_saved_instance_knows_its_key_and_storage(storage):
     assert (one.key, one.pk, one.storage) == (key, key, storage)
 
 
+def test_an_instance_of_the_same_place_opened_before_is_to_be_got_again():
+    with pymodels.get_storage("memory://twice") as before:
+        one = Person(name="x")
+        one.save(before)
+        with pymodels.get_storage("memory://twice") as again:
+            with pytest.raises(ValueError, match="get it again"):
+                one.save(again)
+            assert again.get(Person, one.key).save(again) == one.key
+
+
 def test_saving_again_under_another_key_or_in_another_storage_is_refused(
     ada, other_storage
 ):
