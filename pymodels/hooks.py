@@ -93,6 +93,12 @@ class StorageHooks:
         """
         return [self.insert(row) for row in rows]
 
+    def settle(self) -> None:
+        """Wait until all batches of `insert_many` are as safe as any single write.
+
+        Called once after many of them, for backends that let them go on until then.
+        """
+
     def patch_row(self, before: Row, after: Row, changes: Changes) -> bool:
         """Patch a record of which a row is known, perhaps no longer as it is.
 

@@ -183,17 +183,23 @@ class BaseStorage(StorageHooks):
     def save_many(self, instances: Iterable["Model"]) -> list[str]:
         """Save many instances, new ones in batches; give their keys in order.
 
-        Each batch of 2,000 is written whole or not at all, where the backend has
-        transactions; within `transaction()`, all of them are. Outside of one, a
+        Each batch of `batch_size` is written whole or not at all, where the backend
+        has transactions; within `transaction()`, all of them are. Outside of one, a
         failure after some batches is a `WriteInterrupted` that says how many were
         done.
         """
         self.check_open()
         keys: list[str] = []
-        source = iter(instances)
-        # Where no batch waits for the disk, few at a time stay in the cache.
-        size = BATCH_INSIDE if self.transaction_depth else BATCH
-        while batch := list(islice(source, size)):
+        try:
+            self._save_batches(iter(instances), keys)
+        except Exception:
+            self.settle()
+            raise
+        self.settle()
+        return keys
+
+    def _save_batches(self, source: Iterator["Model"], keys: list[str]) -> None:
+        while batch := list(islice(source, self.batch_size)):
             try:
                 keys += save_batch(self, batch)
             except Exception as error:
@@ -205,7 +211,6 @@ class BaseStorage(StorageHooks):
                 raise WriteInterrupted(
                     f"{len(keys)} instances were saved, then: {error}", len(keys)
                 ) from error
-        return keys
 
     def create(self, instance: "Model", key: str | None, *, replace: bool) -> str:
         """Write a new instance whole; what `Model.save` calls. Gives its key."""
@@ -298,6 +303,12 @@ class BaseStorage(StorageHooks):
     def transaction_depth(self) -> int:
         """How many transactions this thread is in, one inside the other."""
         return getattr(self._local, "depth", 0)
+
+    @property
+    def batch_size(self) -> int:
+        """How many new instances `save_many` writes at once."""
+        # Where no batch waits for the disk, few at a time stay in the cache.
+        return BATCH_INSIDE if self.transaction_depth else BATCH
 
     # A mapping of keys to plain records.
 

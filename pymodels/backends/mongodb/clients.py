@@ -42,6 +42,8 @@ class Server:
     uri: str
     client: MongoClient[dict[str, Any]]
     has_transactions: bool
+    hello: dict[str, Any]
+    """What the server said of itself."""
     process: int = field(default_factory=os.getpid)
     users: int = 0
 
@@ -186,7 +188,7 @@ def _connect(uri: str, timeout: float | None) -> Server:
             client.close()
             raise
     has_transactions = "setName" in hello or hello.get("msg") == "isdbgrid"
-    return Server(uri, client, has_transactions)
+    return Server(uri, client, has_transactions, hello)
 
 
 def release(server: Server) -> None:

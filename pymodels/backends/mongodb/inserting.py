@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pymongo import errors
+from pymongo.collection import Collection
 
 from pymodels.backends.mongodb.documents import Document
 from pymodels.backends.mongodb.faults import translated
@@ -59,13 +60,17 @@ def insert_many(storage: "Storage", documents: Sequence[Document]) -> bool:
         _alone(storage, documents)
         return True
     with storage.transaction():
-        _all(storage, documents)
+        _all(storage, storage.collection, documents)
     return True
 
 
-def _all(storage: "Storage", documents: Sequence[Document]) -> None:
+def _all(
+    storage: "Storage",
+    collection: Collection[Document],
+    documents: Sequence[Document],
+) -> None:
     with translated(storage, writes=True):
-        storage.collection.insert_many(documents, session=storage.session)
+        collection.insert_many(documents, session=storage.session)
 
 
 def _inside(storage: "Storage", documents: Sequence[Document]) -> bool:
@@ -74,14 +79,20 @@ def _inside(storage: "Storage", documents: Sequence[Document]) -> bool:
     if len(set(keys)) < len(keys) or any(True for _ in storage.fetch(keys)):
         return False
     storage.note(keys)
-    _all(storage, documents)
+    _all(storage, storage.collection, documents)
     return True
 
 
 def _alone(storage: "Storage", documents: Sequence[Document]) -> None:
-    """Create all where there are no transactions, or take back what was created."""
+    """Create all where there are no transactions, or take back what was created.
+
+    A whole batch is one of many, which wait for the journal together.
+    """
+    journal, collection = storage.journal, storage.collection
+    if journal.is_shared and len(documents) >= storage.batch_size:
+        collection = journal.collection()
     try:
-        _all(storage, documents)
+        _all(storage, collection, documents)
     except WriteUncertain:
         raise
     except (PyModelsError, KeyboardInterrupt) as error:

@@ -17,6 +17,7 @@ from pymodels.backends.mongodb.documents import Document, as_map, decode, encode
 from pymodels.backends.mongodb.dumping import dumper
 from pymodels.backends.mongodb.faults import translated
 from pymodels.backends.mongodb.indexes import BY_CODE_POINT, create_index
+from pymodels.backends.mongodb.journal import Journal
 from pymodels.backends.mongodb.keys import (
     by_key,
     candidates_of,
@@ -34,7 +35,7 @@ from pymodels.plan import Row
 from pymodels.query import M
 from pymodels.settings import from_query
 from pymodels.shapes import Shape
-from pymodels.storage import BaseStorage
+from pymodels.storage import BATCH_INSIDE, BaseStorage
 from pymodels.values import Record
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Storage(BaseStorage):
         self._server = clients.connected(uri, timeout)
         found = self._server.client[database][collection]
         self.collection: Collection[Document] = found.with_options(READING)
+        self.journal = Journal(self, self._server.hello)
         hosts = ",".join(f"{name}:{number}" for name, number in parsed["nodelist"])
         self.address = f"mongodb://{hosts}/{database}?collection={collection}"
 
@@ -229,6 +231,15 @@ class Storage(BaseStorage):
         """Create all, or none if one is refused."""
         documents = [row[1] for row in rows]
         return [inserting.insert_many(self, documents)] if documents else []
+
+    @property
+    def batch_size(self) -> int:
+        """Write few at a time where they wait for the journal together."""
+        return BATCH_INSIDE if self.journal.is_shared else super().batch_size
+
+    def settle(self) -> None:
+        """Wait for the journal, where batches have not."""
+        self.journal.settle()
 
     def replace(self, row: Row) -> None:
         """Create or overwrite; a foreign key keeps its own type."""
