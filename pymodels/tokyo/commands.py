@@ -241,7 +241,11 @@ class Commands:
         if self._notes.is_kept:
             for key, value in zip(keys, values, strict=False):
                 self._notes.saw(key, value.split(b"\0"))
-        return self._call(name, strings)
+        if name == b"putlist":
+            return self._call(name, strings)
+        return listed(
+            self._database.as_one(lambda: self._database.misc(b"putlist", strings))
+        )
 
     def _put_keep_list(self, name: bytes, strings: Strings) -> Answer:
         """Write all records, or none and give the keys that are taken."""
@@ -253,7 +257,7 @@ class Commands:
         seen = set(keys)
         if taken or len(seen) < len(keys):
             return Answer(strings=taken or [k for k in seen if keys.count(k) > 1])
-        return self._put_list(b"putlist", strings)
+        return self._put_list(name, strings)
 
     def _patch(self, name: bytes, strings: Strings) -> Answer:
         """Compare, set and remove columns of one record in one step."""

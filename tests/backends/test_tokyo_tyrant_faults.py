@@ -271,3 +271,19 @@ def test_a_server_killed_in_mid_query_gives_an_error_or_the_whole_answer(own, nu
         answers = [one for one in outcomes if isinstance(one, int)]
         assert set(answers) <= {3_000}
         assert len(outcomes) - len(answers) == 3
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "HASH"])
+@pytest.mark.parametrize("delay", [number / 50 for number in ROUNDS])
+def test_a_killed_server_has_each_batch_whole_or_not_at_all(kind, delay):
+    counters = [Counter(number=number, name="x") for number in range(8000)]
+    with tyrant.Server(kind=kind) as server:
+        killing = threading.Timer(0.1 + delay, server.kill)
+        with Storage(**server.settings, kind=kind) as storage:
+            killing.start()
+            with suppress(StorageError):
+                storage.save_many(counters)
+            killing.join()
+        server.start()
+        with Storage(**server.settings, kind=kind) as storage:
+            assert len(storage) % 2000 == 0

@@ -6,7 +6,7 @@ a handle. What would abort the process is refused in `killers.py`, not here.
 """
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ctypes import (
     POINTER,
     byref,
@@ -44,6 +44,9 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "tcadbaddint": (c_int, (c_void_p, c_char_p, c_int, c_int)),
     "tcadbadddouble": (c_double, (c_void_p, c_char_p, c_int, c_double)),
     "tcadbsync": (c_bool, (c_void_p,)),
+    "tcadbtranbegin": (c_bool, (c_void_p,)),
+    "tcadbtrancommit": (c_bool, (c_void_p,)),
+    "tcadbtranabort": (c_bool, (c_void_p,)),
     "tcadboptimize": (c_bool, (c_void_p, c_char_p)),
     "tcadbvanish": (c_bool, (c_void_p,)),
     "tcadbrnum": (c_uint64, (c_void_p,)),
@@ -160,6 +163,19 @@ class AbstractDatabase:
         """Bring everything to the disk."""
         done: bool = self._library.tcadbsync(self._handle)
         return done
+
+    def as_one(self, write: Callable[[], list[bytes] | None]) -> list[bytes] | None:
+        """Call what writes in a transaction; undo it if it fails or never ends."""
+        if not self._library.tcadbtranbegin(self._handle):
+            return None
+        done = None
+        try:
+            done = write()
+        finally:
+            library = self._library
+            end = library.tcadbtranabort if done is None else library.tcadbtrancommit
+            is_good = end(self._handle)
+        return done if is_good else None
 
     def optimize(self, tuning: bytes | None) -> bool:
         """Write the file anew, without gaps."""
