@@ -302,16 +302,20 @@ class Commands:
     def _set_index(self, name: bytes, strings: Strings) -> Answer:
         if not self.file.is_table or len(strings) < 2:
             return self._call(name, strings)
-        kind = self._database.index_type(strings[1]) & OPERATOR_MASK
-        # A NUL ends the name, to the library.
-        column = strings[0].partition(b"\0")[0]
-        orders = kind in {IndexType.LEXICAL, IndexType.DECIMAL}
-        if orders and column and self.file.has_empty_values(column):
+        # It takes many names and types by turns.
+        if any(map(self._is_deadly_index, strings[::2], strings[1::2])):
             return FAILURE
         try:
             return self._call(name, strings)
         finally:
             self.file.look_for_indexes()
+
+    def _is_deadly_index(self, name: bytes, text: bytes) -> bool:
+        kind = self._database.index_type(text) & OPERATOR_MASK
+        # A NUL ends the name, to the library.
+        column = name.partition(b"\0")[0]
+        orders = kind in {IndexType.LEXICAL, IndexType.DECIMAL}
+        return orders and bool(column) and self.file.has_empty_values(column)
 
     def _misc_optimize(self, name: bytes, strings: Strings) -> Answer:
         return self._optimized(strings[0] if strings else b"")

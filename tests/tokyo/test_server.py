@@ -263,6 +263,15 @@ def test_no_index_is_made_over_an_empty_value(client, kind):
     client.set_index(b"v", IndexType.VOID)
 
 
+@pytest.mark.parametrize("first", [[b"w", b"1"], [b"w", b"*"], [b"v", b"9999"]])
+def test_no_index_of_several_is_made_over_an_empty_value(client, first):
+    client.put(b"k", {b"v": b"", b"w": b"1"})
+    asked = [*first, b"v\0more", b"0", b"left over"]
+    assert not client.write_misc(b"setindex", asked).is_good
+    assert client.count() == 1
+    assert client.write_misc(b"setindex", [b"w", b"1", b"w", b"9999"]).is_good
+
+
 @pytest.mark.parametrize(
     "pattern", [b"(((a{1,255}){1,255}){1,255}){1,255}", b"a" * 10_000]
 )
