@@ -12,10 +12,12 @@ from itertools import chain
 
 from pymodels.tokyo import protocol as p
 from pymodels.tokyo.killers import (
+    ORDERED,
     SMALL,
     has_empty,
     has_empty_joined,
     is_too_greedy,
+    is_too_long,
     is_tuning,
 )
 from pymodels.tokyo.patching import MISSING, patch_columns, patch_value
@@ -302,20 +304,27 @@ class Commands:
     def _set_index(self, name: bytes, strings: Strings) -> Answer:
         if not self.file.is_table or len(strings) < 2:
             return self._call(name, strings)
-        # It takes many names and types by turns.
-        if any(map(self._is_deadly_index, strings[::2], strings[1::2])):
+        # It takes many names and types by turns; a NUL ends a name, to the library.
+        columns = [one.partition(b"\0")[0] for one in strings[::2]]
+        if any(map(self._is_deadly_index, columns, strings[1::2])):
             return FAILURE
-        try:
-            return self._call(name, strings)
-        finally:
-            self.file.look_for_indexes()
+        answer = self._call(name, strings)
+        self.file.look_for_indexes()
+        if not answer.is_good:
+            kinds = map(self._index_kind, strings[1::2])
+            for column, kind in zip(columns, kinds, strict=False):
+                if kind in ORDERED.values():
+                    self.file.suspect(column)
+        return answer
 
-    def _is_deadly_index(self, name: bytes, text: bytes) -> bool:
-        kind = self._database.index_type(text) & OPERATOR_MASK
-        # A NUL ends the name, to the library.
-        column = name.partition(b"\0")[0]
-        orders = kind in {IndexType.LEXICAL, IndexType.DECIMAL}
+    def _is_deadly_index(self, column: bytes, text: bytes) -> bool:
+        if is_too_long(self.file.path, column):
+            return True
+        orders = self._index_kind(text) in ORDERED.values()
         return orders and bool(column) and self.file.has_empty_values(column)
+
+    def _index_kind(self, text: bytes) -> int:
+        return self._database.index_type(text) & OPERATOR_MASK
 
     def _misc_optimize(self, name: bytes, strings: Strings) -> Answer:
         return self._optimized(strings[0] if strings else b"")

@@ -5,10 +5,11 @@ and cannot be caught: an empty key, and an empty value in a column that has a le
 or a decimal index. A regular expression may ask for more memory than there is.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from pymodels.tokyo.search import IndexType
 
@@ -18,6 +19,7 @@ MOST_REPEATED = 1_000
 LONGEST_PATTERN = 4_096
 MOST_BUCKETS = 2**28
 SMALL = 100
+LONGEST_FILE_NAME = 255
 
 
 def indexes_of(path: Path) -> dict[bytes, IndexType]:
@@ -31,6 +33,15 @@ def indexes_of(path: Path) -> dict[bytes, IndexType]:
         for one in path.parent.iterdir()
         if one.name.startswith(start) and one.suffix in KINDS
     }
+
+
+def is_too_long(path: Path, column: bytes) -> bool:
+    """Say whether no file can have the name of an index on a column.
+
+    The library would keep such an index in mind all the same.
+    """
+    quoted = quote_from_bytes(column, safe="-_.!~*'()")
+    return len(os.fsencode(f"{path.name}.idx.{quoted}.lex")) > LONGEST_FILE_NAME
 
 
 def has_empty(columns: Sequence[bytes], indexed: frozenset[bytes]) -> bool:

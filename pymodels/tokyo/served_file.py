@@ -26,6 +26,7 @@ class ServedFile:
         self.path, self.readonly = path, readonly
         self.type = TYPES.get(path.suffix, "")
         self.repaired: list[bytes] = []
+        self._half_made: set[bytes] = set()
         self._check_path()
         was_left_open = self._was_left_open()
         self.database = self._opened(bnum)
@@ -114,9 +115,17 @@ class ServedFile:
         """See which columns have an index."""
         self.indexes = indexes_of(self.path) if self.is_table else {}
         ordered = set(ORDERED.values())
-        self.ordered = frozenset(
-            name for name, kind in self.indexes.items() if kind in ordered
-        )
+        found = {name for name, kind in self.indexes.items() if kind in ordered}
+        self.ordered = frozenset(found | self._half_made)
+
+    def suspect(self, column: bytes) -> None:
+        """Take a column for ordered whose index could not be made.
+
+        Where the file of an index cannot be made, as for too long a name, the library
+        keeps the index in mind all the same.
+        """
+        self._half_made.add(column)
+        self.look_for_indexes()
 
     def has_empty_values(self, column: bytes) -> bool:
         """Say whether a record has an empty value in a column."""

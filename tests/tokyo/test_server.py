@@ -272,6 +272,26 @@ def test_no_index_of_several_is_made_over_an_empty_value(client, first):
     assert client.write_misc(b"setindex", [b"w", b"1", b"w", b"9999"]).is_good
 
 
+@pytest.mark.parametrize("name", [b"x" * 300, b"\xff" * 90, b"x" * 10_000])
+def test_an_index_whose_file_can_have_no_name_is_refused(client, name):
+    assert not client.write_misc(b"setindex", [name, b"0"]).is_good
+    client.put(b"k", {name: b"", b"v": b"1"})
+    client.put(b"k", {name: b"1"})
+    assert client.get(b"k") == {name: b"1"}
+
+
+def test_an_index_whose_file_cannot_be_made_ends_nothing(client, server):
+    # A folder stands in its way, even for root.
+    in_the_way = server.path.with_name(f"{server.path.name}.idx.blocked.lex")
+    in_the_way.mkdir()
+    try:
+        assert not client.write_misc(b"setindex", [b"blocked", b"0"]).is_good
+    finally:
+        in_the_way.rmdir()
+    assert not client.write_misc(b"put", [b"k", b"blocked", b""]).is_good
+    assert client.count() == 0
+
+
 @pytest.mark.parametrize(
     "pattern", [b"(((a{1,255}){1,255}){1,255}){1,255}", b"a" * 10_000]
 )
