@@ -280,16 +280,17 @@ def test_an_index_whose_file_can_have_no_name_is_refused(client, name):
     assert client.get(b"k") == {name: b"1"}
 
 
-def test_an_index_whose_file_cannot_be_made_ends_nothing(client, server):
-    # A folder stands in its way, even for root.
-    in_the_way = server.path.with_name(f"{server.path.name}.idx.blocked.lex")
-    in_the_way.mkdir()
-    try:
+def test_an_index_whose_file_cannot_be_made_ends_nothing():
+    with tyrant.Server() as server:
+        client = server.client()
+        # A folder stands in its way, even for root.
+        folder = server.path.with_name(f"{server.path.name}.idx.blocked.lex")
+        folder.mkdir()
         assert not client.write_misc(b"setindex", [b"blocked", b"0"]).is_good
-    finally:
-        in_the_way.rmdir()
-    assert not client.write_misc(b"put", [b"k", b"blocked", b""]).is_good
-    assert client.count() == 0
+        folder.rmdir()
+        assert not client.write_misc(b"put", [b"k", b"blocked", b""]).is_good
+        assert client.count() == 0
+        client.close()
 
 
 @pytest.mark.parametrize(
