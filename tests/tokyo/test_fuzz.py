@@ -40,7 +40,9 @@ def test_random_frames_harm_nobody(kind, number):
             "SC_PAGESIZE"
         )
         assert memory < MEMORY
-        assert len(list((process / "fd").iterdir())) < 40
+        opened = [os.readlink(one) for one in (process / "fd").iterdir()]
+        # Its many indexes are files of their own.
+        assert sum(one.startswith("socket:") for one in opened) < 20
         assert "Traceback" not in server.said(), server.said()
         witness.close()
         assert server.stop() == 0
