@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pymodels import predicates as p
 from pymodels.backends._tokyo_forms import Form
 from pymodels.changes import Changes
+from pymodels.errors import Unsupported
 from pymodels.evaluate import matcher
 from pymodels.keys import is_key
 from pymodels.plan import Native, Order, Pushed, Row
@@ -49,7 +50,7 @@ class SearchedStorage(BaseStorage):
 
     def scan_in(self, descending: bool | None) -> Iterator[Row]:
         """Yield all rows of a file that cannot be searched, in the order of keys."""
-        raise NotImplementedError
+        raise Unsupported(f"{type(self).__name__}.scan_in is not written")
 
     def encode(self, key: str, record: Record) -> Row:
         """Turn a canonical record into a row."""
@@ -105,7 +106,7 @@ class SearchQuery(BaseQuery[M]):
 
     def found(self, pushed: Pushed) -> Iterator[Row]:
         """Yield the rows of a search of a table."""
-        raise NotImplementedError
+        raise Unsupported(f"{type(self).__name__}.found is not written")
 
     def looked_at(self, pushed: Pushed, rows: Iterable[Row]) -> Iterator[Row]:
         """Keep what is wanted indeed, and take the slice."""

@@ -384,7 +384,7 @@ def ask_name(storage, name):
     asked = Open.objects(storage)
     conditions = [
         F[name] == "one",
-        F[name] == None,  # noqa: E711
+        F[name] == None,  # noqa: E711  # it builds a condition
         F[name].exists(),
         F[name] != "one",
         F[name].startswith("o"),
@@ -392,7 +392,7 @@ def ask_name(storage, name):
         F[name].contains("n"),
         F[name].in_(["one", None]) if hasattr(F[name], "in_") else F[name] == "one",
         F.value[name] == "two",
-        F.value[name] == None,  # noqa: E711
+        F.value[name] == None,  # noqa: E711  # it builds a condition
         F.value[name].exists(),
         F.value[name].startswith("t"),
     ]
