@@ -6,13 +6,13 @@ The first step of docs/write-a-backend.md; shelf_backend.py is the last.
 import threading
 from collections.abc import Iterable, Iterator
 
-from pymodels import json_body
-from pymodels.changes import Changes, apply
-from pymodels.plan import Row
-from pymodels.query import BaseQuery, M
-from pymodels.shapes import Shape
+from pymodels.law import json_body
+from pymodels.law.changes import Changes, apply
+from pymodels.law.shapes import Shape
+from pymodels.law.values import Record
+from pymodels.querying.plan import Row
+from pymodels.querying.query import BaseQuery, M
 from pymodels.storage import BaseStorage
-from pymodels.values import Record
 
 
 class Query(BaseQuery[M]):

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels import json_body
-from pymodels import predicates as p
-from pymodels.changes import Changes, apply
 from pymodels.errors import SettingsError, StorageError
-from pymodels.plan import Native, Pushed, Row
-from pymodels.query import BaseQuery, M
-from pymodels.shapes import Shape
+from pymodels.law import json_body
+from pymodels.law import predicates as p
+from pymodels.law.changes import Changes, apply
+from pymodels.law.shapes import Shape
+from pymodels.law.values import KEY, Record
+from pymodels.querying.plan import Native, Pushed, Row
+from pymodels.querying.query import BaseQuery, M
 from pymodels.storage import BaseStorage
-from pymodels.values import KEY, Record
 
 SEPARATOR = "\n"  # JSON text as we write it holds no line break
 

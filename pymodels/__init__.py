@@ -35,12 +35,12 @@ from pymodels.errors import (
     WriteInterrupted,
     WriteUncertain,
 )
-from pymodels.expressions import F
 from pymodels.indexes import Index
-from pymodels.model import Model
-from pymodels.predicates import Predicate
-from pymodels.query import BaseQuery
-from pymodels.references import Reference
+from pymodels.law.predicates import Predicate
+from pymodels.models.model import Model
+from pymodels.models.references import Reference
+from pymodels.querying.expressions import F
+from pymodels.querying.query import BaseQuery
 from pymodels.registry import get_storage
 from pymodels.storage import BaseStorage
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Annotated
 
 from pymodels.errors import PyModelsError, StorageError
-from pymodels.tokyo.killers import MOST_BUCKETS
-from pymodels.tokyo.serving import Place, serve
+from pymodels.tokyo.serve.guards import MOST_BUCKETS
+from pymodels.tokyo.serve.serving import Place, serve
 
 try:
     import typer

@@ -11,18 +11,18 @@ from functools import partial
 from operator import is_not
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pymodels.changes import Changes, apply
 from pymodels.errors import SettingsError, Unsupported
-from pymodels.evaluate import matcher
 from pymodels.indexes import BoundIndex
-from pymodels.plan import Native, Order, Pushed, Row, Spec
-from pymodels.predicates import Predicate
+from pymodels.law.changes import Changes, apply
+from pymodels.law.evaluate import matcher
+from pymodels.law.predicates import Predicate
+from pymodels.law.shapes import Shape
+from pymodels.law.values import Path, Record
+from pymodels.querying.plan import Native, Order, Pushed, Row, Spec
 from pymodels.settings import from_query
-from pymodels.shapes import Shape
-from pymodels.values import Path, Record
 
 if TYPE_CHECKING:
-    from pymodels.model import Model
+    from pymodels.models.model import Model
     from pymodels.storage import BaseStorage
 
 M = TypeVar("M", bound="Model")

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pymodels.plan import Order
-from pymodels.predicates import EVERYTHING, Predicate, spelled
+from pymodels.law.predicates import EVERYTHING, Predicate, spelled
+from pymodels.querying.plan import Order
 
 
 class Index:

@@ -10,9 +10,6 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
 
-from pymodels.batches import save_batch
-from pymodels.canonical import canonical
-from pymodels.changes import Changes
 from pymodels.errors import (
     DuplicateKey,
     RecordNotFound,
@@ -22,12 +19,15 @@ from pymodels.errors import (
 )
 from pymodels.hooks import StorageHooks
 from pymodels.keys import check_key, is_key, new_key
-from pymodels.plan import Row
-from pymodels.values import Record
+from pymodels.law.canonical import canonical
+from pymodels.law.changes import Changes
+from pymodels.law.values import Record
+from pymodels.models.batches import save_batch
+from pymodels.querying.plan import Row
 
 if TYPE_CHECKING:
-    from pymodels.model import Model
-    from pymodels.query import BaseQuery
+    from pymodels.models.model import Model
+    from pymodels.querying.query import BaseQuery
 
 M = TypeVar("M", bound="Model")
 

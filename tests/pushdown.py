@@ -19,9 +19,9 @@ import servers
 import pymodels
 from pymodels import BaseStorage, Model
 from pymodels.errors import QueryError
-from pymodels.lookups import LOOKUPS
-from pymodels.plan import Native
-from pymodels.predicates import And, Predicate
+from pymodels.law.predicates import And, Predicate
+from pymodels.querying.lookups import LOOKUPS
+from pymodels.querying.plan import Native
 
 DOCS = Path(__file__).parents[1] / "docs"
 SETTINGS = {

@@ -8,12 +8,21 @@ what ignores case is offered as a superset. No backend for users: nothing is fas
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pymodels import predicates as p
 from pymodels.backends import memory
-from pymodels.changes import Changes
-from pymodels.plan import Native, Order, Pushed, Row
-from pymodels.query import M
-from pymodels.values import KEY, ORDERED, Kind, Path, Record, kind_of, read, sort_key
+from pymodels.law import predicates as p
+from pymodels.law.changes import Changes
+from pymodels.law.values import (
+    KEY,
+    ORDERED,
+    Kind,
+    Path,
+    Record,
+    kind_of,
+    read,
+    sort_key,
+)
+from pymodels.querying.plan import Native, Order, Pushed, Row
+from pymodels.querying.query import M
 
 Truth = bool | None
 Test = Callable[[str, Record], Truth]

@@ -12,12 +12,12 @@ from math import inf
 from pydantic import ValidationError
 
 from pymodels import EncodeError, F, InvalidRecord, Model, NotInModel, QueryError
-from pymodels.canonical import canonical
-from pymodels.changes import Changes, apply
-from pymodels.testing import asking, universe
-from pymodels.testing.asking import Answer, Refused
-from pymodels.testing.drawing import random_change, random_question
-from pymodels.values import Kind, kind_of, read, same, sort_key
+from pymodels.law.canonical import canonical
+from pymodels.law.changes import Changes, apply
+from pymodels.law.values import Kind, kind_of, read, same, sort_key
+from pymodels.testing.random import asking, universe
+from pymodels.testing.random.asking import Answer, Refused
+from pymodels.testing.random.drawing import random_change, random_question
 
 CHANGES = 0.15
 

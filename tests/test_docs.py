@@ -17,7 +17,7 @@ from required import check_installed
 import pymodels
 from pymodels import backends, errors
 from pymodels.hooks import QueryHooks, StorageHooks
-from pymodels.lookups import LOOKUPS
+from pymodels.querying.lookups import LOOKUPS
 from pymodels.settings import ENVIRONMENT
 
 DOCS = pages.DOCS

@@ -7,10 +7,10 @@ from itertools import product
 import pytest
 
 from pymodels import F
-from pymodels import predicates as p
-from pymodels.evaluate import matcher, matches
+from pymodels.law import predicates as p
+from pymodels.law.evaluate import matcher, matches
+from pymodels.law.values import Kind
 from pymodels.testing.records import label
-from pymodels.values import Kind
 
 YES, NO = p.EVERYTHING, p.NOTHING
 MISSING = object()

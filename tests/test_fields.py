@@ -42,7 +42,7 @@ from storages import EMBEDDED, opened
 from typing_extensions import TypedDict
 
 from pymodels import DefinitionError, EncodeError, Model
-from pymodels.values import kind_of
+from pymodels.law.values import kind_of
 
 
 @pytest.fixture(params=EMBEDDED)

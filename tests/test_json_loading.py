@@ -27,12 +27,13 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from pymodels import InvalidRecord, Model, Reference, json_body
-from pymodels.canonical import canonical
-from pymodels.plan import Row
-from pymodels.shapes import Shape
+from pymodels import InvalidRecord, Model, Reference
+from pymodels.law import json_body
+from pymodels.law.canonical import canonical
+from pymodels.law.shapes import Shape
+from pymodels.law.values import Record
+from pymodels.querying.plan import Row
 from pymodels.storage import BaseStorage
-from pymodels.values import Record
 
 
 class Rows(BaseStorage):

@@ -9,16 +9,16 @@ from pathlib import Path
 import pushing
 import pytest
 
-from pymodels import predicates as p
-from pymodels.changes import apply, between
-from pymodels.plan import Native, Plan
+from pymodels.law import predicates as p
+from pymodels.law.changes import apply, between
+from pymodels.law.values import Kind, kind_of, sort_key
+from pymodels.querying.plan import Native, Plan
 from pymodels.testing import test_queries, test_reference, test_saving, test_writers
 from pymodels.testing.fixtures import NewStorage
 from pymodels.testing.models import PEOPLE, Person
 from pymodels.testing.test_roundtrip import (
     test_2_all_values_survive_in_one_record as all_values_survive,
 )
-from pymodels.values import Kind, kind_of, sort_key
 
 Query, Storage = pushing.Query, pushing.Storage
 

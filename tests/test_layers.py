@@ -1,11 +1,14 @@
-"""Imports point down the layers, never up, never sideways between backends.
+"""Imports point one way, and files stand in no circles; imports for types count too.
 
-The table is the diagram of docs/architecture.md. A new module is placed here first.
+The table is the drawing of docs/architecture.md: each room with the rooms that it may
+import. A room is a folder or file of `pymodels/`; below `backends/` and `tokyo/` each
+folder is one.
 """
 
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,43 +17,55 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pymodels"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
-# A name with a dot at its end stands for a folder and every module in it.
-MEANING = "canonical errors predicates shapes values"
-UNDERSTANDING = """
-    binding changes evaluate expressions indexes lookups plan rounding search slices
-"""
-CONTRACT = "batches hooks keys query settings storage"
-DRIVERS = "json_body tokyo."
-MODEL = """
-    core_schema definition direct_loading fields instance_rounding json_loading
-    json_writing loading membership model references saving updates
-"""
-BACKENDS = "backends."
-REGISTRY = "registry"
-FACE = "__init__ __main__ command testing."
-
-LAYERS = [
-    set(names.split())
-    for names in (
-        MEANING,
-        UNDERSTANDING,
-        CONTRACT,
-        DRIVERS,
-        f"{MODEL} {BACKENDS}",
-        REGISTRY,
-        FACE,
-    )
-]
-# The kit declares models, as users do.
-PYDANTIC = set(MODEL.split()) - {"membership", "saving"} | {"testing."}
-ONLY_IN = {
-    "pydantic": PYDANTIC,
-    "pydantic_core": PYDANTIC,
-    "sqlite3": {"backends.sqlite."},
-    "pymongo": {"backends.mongodb."},
-    "bson": {"backends.mongodb."},
-    "ctypes": {"tokyo.library."},
+DOOR = "backend"
+# For now: what backends imported before they had one door.
+WINDOWS = "errors hooks indexes keys law models querying settings storage"
+MAY_IMPORT = {
+    "errors": "",
+    "law": "errors",
+    "keys": "errors",
+    "settings": "errors",
+    "indexes": "errors law querying",
+    "hooks": "errors indexes law querying settings",
+    "querying": "errors hooks keys law",
+    "models": "errors indexes keys law querying",
+    "storage": "errors hooks keys law models querying",
+    "backend": "errors hooks indexes keys law querying settings storage",
+    "registry": "errors settings storage",
+    "tokyo": "errors",
+    "tokyo.library": "errors tokyo",
+    "tokyo.serve": "errors tokyo tokyo.library",
+    "backends": "",
+    "backends.memory": f"{DOOR} {WINDOWS}",
+    "backends._sql": f"{DOOR} {WINDOWS}",
+    "backends.sqlite": f"{DOOR} {WINDOWS} backends._sql",
+    "backends.mongodb": f"{DOOR} {WINDOWS}",
+    "backends._tokyo": f"{DOOR} {WINDOWS} tokyo",
+    "backends.tokyo_cabinet": f"{DOOR} {WINDOWS} backends._tokyo tokyo tokyo.library",
+    "backends.tokyo_tyrant": f"{DOOR} {WINDOWS} backends._tokyo tokyo",
+    "__init__": "errors indexes law models querying registry storage",
+    "command": "errors tokyo tokyo.serve",
+    "__main__": "command",
+    "testing": "__init__ errors indexes keys law models querying storage",
 }
+"""What each room may import, besides itself."""
+
+ONLY_IN = {
+    "pydantic": {"models", "testing"},
+    "pydantic_core": {"models", "testing"},
+    "sqlite3": {"backends.sqlite"},
+    "pymongo": {"backends.mongodb"},
+    "bson": {"backends.mongodb"},
+    "ctypes": {"tokyo.library"},
+}
+"""Libraries that belong to some rooms alone."""
+
+STANDARD_LIBRARY_ALONE = {"errors", "law", "querying"}
+
+CIRCLES = [{"storage", "querying.query"}]
+"""The circles there may be: a storage gives queries, and a query asks its storage."""
+
+NESTED = ("backends", "tokyo")
 
 
 def name_of(path: Path) -> str:
@@ -61,44 +76,24 @@ def name_of(path: Path) -> str:
     return ".".join(names)
 
 
-def layer_of(name: str) -> int | None:
-    folder = name.partition(".")[0] + "."
-    for number, names in enumerate(LAYERS):
-        if name in names or folder in names:
-            return number
-    return None
+NAMES = {name_of(path): path for path in MODULES}
 
 
-def backend_of(name: str) -> str | None:
-    """Say which backend a module belongs to; an underscore means shared by them."""
-    folder, _, rest = name.partition(".")
-    module = rest.partition(".")[0]
-    is_shared = not module or module.startswith("_")
-    return None if folder != "backends" or is_shared else module
-
-
-def is_for_types_only(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
-
-
-def import_statements(node: ast.AST) -> Iterator[ast.Import | ast.ImportFrom]:
-    """Yield what is imported at run time, inside functions too."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.Import | ast.ImportFrom):
-            yield child
-        elif is_for_types_only(child):
-            for otherwise in child.orelse:
-                yield from import_statements(ast.Module([otherwise], []))
-        else:
-            yield from import_statements(child)
+def room_of(name: str) -> str:
+    """Give the room of a module: `law`, `backends.sqlite`."""
+    first, _, rest = name.partition(".")
+    second = rest.partition(".")[0]
+    is_room = first in NESTED and f"{first}.{second}" in MAY_IMPORT
+    return f"{first}.{second}" if is_room else first
 
 
 def imported_names(path: Path) -> Iterator[str]:
-    """Yield the full name of each module that a module imports."""
+    """Yield the full name of each module that a module imports, for types too."""
     package = ("pymodels", *path.relative_to(PACKAGE).parts[:-1])
-    for statement in import_statements(ast.parse(path.read_text("utf-8"))):
+    for statement in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(statement, ast.Import):
             yield from (alias.name for alias in statement.names)
+        if not isinstance(statement, ast.ImportFrom):
             continue
         start = package[: len(package) - statement.level + 1] if statement.level else ()
         names = [*start, *(statement.module or "").split(".")]
@@ -106,87 +101,79 @@ def imported_names(path: Path) -> Iterator[str]:
         for alias in statement.names:
             # `from pymodels import errors` names a module, `... import Model` does not
             inner = f"{source}.{alias.name}"
-            yield inner if is_ours(inner) else source
+            yield inner if inner.removeprefix("pymodels.") in NAMES else source
 
 
-def is_ours(name: str) -> bool:
-    place = ROOT.joinpath(*name.split("."))
-    return name.startswith("pymodels.") and (
-        place.with_suffix(".py").is_file() or place.is_dir()
+@cache
+def imports_of_ours(path: Path) -> frozenset[str]:
+    return frozenset(
+        "__init__" if name == "pymodels" else name.removeprefix("pymodels.")
+        for name in imported_names(path)
+        if name.partition(".")[0] == "pymodels"
     )
 
 
-def imports_of_ours(path: Path) -> Iterator[str]:
-    for name in imported_names(path):
-        if name == "pymodels":
-            yield "__init__"
-        elif name.startswith("pymodels."):
-            yield name.removeprefix("pymodels.")
+def imports_of_others(path: Path) -> set[str]:
+    tops = {name.partition(".")[0] for name in imported_names(path)}
+    return tops - {"pymodels"}
 
 
-def imports_of_others(path: Path) -> Iterator[str]:
-    for name in imported_names(path):
-        top = name.partition(".")[0]
-        if top != "pymodels":
-            yield top
+def circles() -> list[set[str]]:
+    """Give each largest set of modules of which every one leads to every other."""
+    reached = {
+        name: imports_of_ours(path) & NAMES.keys() for name, path in NAMES.items()
+    }
+    changed = True
+    while changed:
+        changed = False
+        for name, others in reached.items():
+            further = others.union(*(reached[other] for other in others))
+            changed = changed or further != others
+            reached[name] = further
+    found: list[set[str]] = []
+    for name in sorted(NAMES):
+        circle = {other for other in reached[name] if name in reached[other]}
+        if len(circle) > 1 and circle not in found:
+            found.append(circle)
+    return found
 
 
 each_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
 
 
 @each_module
-def test_module_has_its_place(path):
-    name = name_of(path)
-    assert layer_of(name) is not None, (
-        f"pymodels/{path.relative_to(PACKAGE)} is in no layer: "
-        f"place {name!r} in LAYERS of tests/test_layers.py"
-    )
+def test_a_module_stands_in_a_room(path):
+    assert room_of(name_of(path)) in MAY_IMPORT, "add its room to MAY_IMPORT"
 
 
 @each_module
-def test_imports_point_down(path):
-    name = name_of(path)
-    layer = layer_of(name)
-    if layer is None:
-        return  # the test above says so
-    upward = [
-        other for other in imports_of_ours(path) if (layer_of(other) or 0) > layer
-    ]
-    assert upward == [], f"{name} (layer {layer}) imports from above"
+def test_imports_point_one_way(path):
+    room = room_of(name_of(path))
+    rooms = set(map(room_of, imports_of_ours(path))) - {room}
+    assert rooms <= set(MAY_IMPORT[room].split()), f"of {name_of(path)}"
+
+
+def test_files_stand_in_no_circles():
+    assert [circle for circle in circles() if circle not in CIRCLES] == []
 
 
 @each_module
-def test_backends_and_models_are_strangers(path):
-    name = name_of(path)
-    others = set(imports_of_ours(path))
-    backends = {other for other in others if backend_of(other)}
-    if name.startswith("backends"):
-        assert not {
-            other for other in backends if backend_of(other) != backend_of(name)
-        }
-        assert not others & set(MODEL.split())
-    elif name in MODEL.split():
-        assert not backends
+def test_what_things_mean_needs_only_the_standard_library(path):
+    if room_of(name_of(path)) in STANDARD_LIBRARY_ALONE:
+        assert imports_of_others(path) <= sys.stdlib_module_names
 
 
 @each_module
-def test_meaning_needs_only_the_standard_library(path):
-    if name_of(path) in MEANING.split():
-        assert set(imports_of_others(path)) <= sys.stdlib_module_names
-
-
-@each_module
-def test_libraries_are_imported_in_their_place(path):
-    name = name_of(path)
-    places = {name, f"{name}.", f"{name.rpartition('.')[0]}."}
+def test_libraries_are_imported_in_their_rooms(path):
+    room = room_of(name_of(path))
     misplaced = {
-        other: sorted(ONLY_IN[other])
-        for other in imports_of_others(path)
-        if other in ONLY_IN and not ONLY_IN[other] & places
+        library: sorted(ONLY_IN[library])
+        for library in imports_of_others(path) & ONLY_IN.keys()
+        if room not in ONLY_IN[library]
     }
-    assert misplaced == {}, f"{name} imports what belongs elsewhere"
+    assert misplaced == {}, f"of {name_of(path)}"
 
 
-def test_the_table_names_no_module_twice():
-    names = [name for layer in LAYERS for name in layer]
-    assert len(names) == len(set(names))
+def test_the_rooms_of_the_package_are_few():
+    rooms = [path for path in PACKAGE.iterdir() if path.name != "__pycache__"]
+    assert len(rooms) <= 20

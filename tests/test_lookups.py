@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from pymodels import F, Model, QueryError, UnknownField, UnknownLookup
-from pymodels import predicates as p
-from pymodels.binding import parse_lookups, split_lookup
-from pymodels.evaluate import matches
-from pymodels.lookups import LOOKUPS, ask
+from pymodels.law import predicates as p
+from pymodels.law.evaluate import matches
+from pymodels.querying.binding import parse_lookups, split_lookup
+from pymodels.querying.lookups import LOOKUPS, ask
 from pymodels.testing.models import Adult, Catalogue, Open, Person, Renamed
 from pymodels.testing.records import label
 

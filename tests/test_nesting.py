@@ -11,9 +11,9 @@ import pytest
 
 import pymodels
 from pymodels import F, Model, QueryError
-from pymodels.evaluate import matches
-from pymodels.predicates import DEEPEST, And, Not, Or, Predicate
-from pymodels.search import parse_search
+from pymodels.law.evaluate import matches
+from pymodels.law.predicates import DEEPEST, And, Not, Or, Predicate
+from pymodels.querying.search import parse_search
 
 Step = Callable[[Predicate, int], Predicate]
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from pymodels import F, Model
 from pymodels.backends import memory
-from pymodels.rounding import asked_in_milliseconds, to_milliseconds
+from pymodels.querying.rounding import asked_in_milliseconds, to_milliseconds
 
 FULL = datetime(2020, 2, 29, 12, 30, 45, 123_456, tzinfo=UTC)
 CUT = FULL.replace(microsecond=123_000)

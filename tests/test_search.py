@@ -3,8 +3,8 @@
 import pytest
 
 from pymodels import QueryError
-from pymodels.evaluate import matches, words_of
-from pymodels.search import parse_search
+from pymodels.law.evaluate import matches, words_of
+from pymodels.querying.search import parse_search
 from pymodels.testing.records import label
 
 TEXTS = {

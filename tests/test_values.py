@@ -8,9 +8,9 @@ from itertools import pairwise, product
 import pytest
 from hypothesis import given, settings
 
+from pymodels.law.values import Kind, equal, kind_of, less, read, same, sort_key
+from pymodels.testing.random.strategies import values
 from pymodels.testing.records import VALUES, label
-from pymodels.testing.strategies import values
-from pymodels.values import Kind, equal, kind_of, less, read, same, sort_key
 
 NOON = datetime(2020, 1, 1, 12)
 AWARE = NOON.replace(tzinfo=UTC)

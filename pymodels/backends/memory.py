@@ -9,16 +9,16 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.canonical import canonical
-from pymodels.changes import Changes, apply
 from pymodels.errors import DuplicateKey, SettingsError
-from pymodels.evaluate import matcher
 from pymodels.indexes import BoundIndex
-from pymodels.plan import Pushed, Row
-from pymodels.query import BaseQuery, M
-from pymodels.shapes import Shape
+from pymodels.law.canonical import canonical
+from pymodels.law.changes import Changes, apply
+from pymodels.law.evaluate import matcher
+from pymodels.law.shapes import Shape
+from pymodels.law.values import Record, read, sort_key
+from pymodels.querying.plan import Pushed, Row
+from pymodels.querying.query import BaseQuery, M
 from pymodels.storage import BaseStorage
-from pymodels.values import Record, read, sort_key
 
 
 class Place:

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
-from pymodels.model import Model
-from pymodels.references import Reference
+from pymodels.models.model import Model
+from pymodels.models.references import Reference
 
 
 class Colour(Enum):

@@ -20,10 +20,10 @@ from pymodels.errors import (
     UnknownLookup,
     Unsupported,
 )
-from pymodels.expressions import F
 from pymodels.indexes import Index
-from pymodels.model import Model
-from pymodels.query import BaseQuery
+from pymodels.models.model import Model
+from pymodels.querying.expressions import F
+from pymodels.querying.query import BaseQuery
 from pymodels.storage import BaseStorage
 from pymodels.testing.fixtures import NewStorage
 from pymodels.testing.models import Anything, Catalogue, Person

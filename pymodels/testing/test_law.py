@@ -8,18 +8,14 @@ from typing import Any
 import pytest
 
 from pymodels.errors import QueryError
-from pymodels.evaluate import matches
-from pymodels.expressions import F
-from pymodels.predicates import DEEPEST, Predicate
+from pymodels.law.evaluate import matches
+from pymodels.law.predicates import DEEPEST, Predicate
+from pymodels.law.values import same
+from pymodels.querying.expressions import F
 from pymodels.storage import BaseStorage
 from pymodels.testing.fixtures import keys
-from pymodels.testing.models import (
-    Anything,
-    Catalogue,
-    Person,
-)
+from pymodels.testing.models import Anything, Catalogue, Person
 from pymodels.testing.records import NAMES, label
-from pymodels.values import same
 
 
 def test_13_a_smuggled_operator_is_a_map(storage: BaseStorage) -> None:

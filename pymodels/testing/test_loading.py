@@ -22,15 +22,15 @@ from pydantic import (
     create_model,
 )
 
-from pymodels.canonical import canonical
 from pymodels.errors import EncodeError, InvalidRecord
-from pymodels.model import Model
+from pymodels.law.canonical import canonical
+from pymodels.law.values import Record, same
+from pymodels.models.model import Model
 from pymodels.storage import BaseStorage
-from pymodels.testing.asking import put
 from pymodels.testing.models import Colour, Label, Place, Size
+from pymodels.testing.random.asking import put
+from pymodels.testing.random.universe import EITHER, OTHERS, SIMPLE
 from pymodels.testing.records import VALUES, label
-from pymodels.testing.universe import EITHER, OTHERS, SIMPLE
-from pymodels.values import Record, same
 
 TYPES: list[Any] = [
     *(bool, int, float, Decimal, str, bytes, date, datetime, time, timedelta, Any),

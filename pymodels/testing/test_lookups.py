@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from pymodels import predicates as p
-from pymodels.expressions import F
+from pymodels.law import predicates as p
+from pymodels.law.values import Record
+from pymodels.querying.expressions import F
 from pymodels.storage import BaseStorage
 from pymodels.testing.models import Anything, Catalogue
 from pymodels.testing.records import label
-from pymodels.values import Record
 
 NOON = datetime(2020, 2, 29, 12)
 RECORDS: dict[str, Record] = {

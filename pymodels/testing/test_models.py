@@ -15,9 +15,9 @@ from pymodels.errors import (
     NotInModel,
     RecordNotFound,
 )
-from pymodels.expressions import F
-from pymodels.model import Model
-from pymodels.references import Reference
+from pymodels.models.model import Model
+from pymodels.models.references import Reference
+from pymodels.querying.expressions import F
 from pymodels.storage import BaseStorage
 from pymodels.testing.fixtures import NewStorage, keys
 from pymodels.testing.models import (

@@ -3,7 +3,7 @@
 import pytest
 
 from pymodels.errors import MultipleFound, QueryError, RecordNotFound
-from pymodels.expressions import F
+from pymodels.querying.expressions import F
 from pymodels.storage import BaseStorage
 from pymodels.testing.fixtures import keys
 from pymodels.testing.models import Catalogue, City, Open, Person, Renamed, Worker

@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
+from pymodels.law.values import same
 from pymodels.storage import BaseStorage
-from pymodels.testing.asking import Refused, ask, put
-from pymodels.testing.drawing import random_change, random_question
 from pymodels.testing.fixtures import NewStorage
-from pymodels.testing.questions import Question
-from pymodels.testing.reproducing import report
-from pymodels.testing.universe import Chance, random_records
-from pymodels.values import same
+from pymodels.testing.random.asking import Refused, ask, put
+from pymodels.testing.random.drawing import random_change, random_question
+from pymodels.testing.random.questions import Question
+from pymodels.testing.random.reproducing import report
+from pymodels.testing.random.universe import Chance, random_records
 
 QUESTIONS = 3_000
 A_ROUND = 60

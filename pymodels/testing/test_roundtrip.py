@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from pymodels.errors import EncodeError
+from pymodels.law.values import same
 from pymodels.storage import BaseStorage
 from pymodels.testing.fixtures import NewStorage
 from pymodels.testing.models import Anything, Catalogue, Colour, Open, Place, Size
+from pymodels.testing.random.strategies import records
 from pymodels.testing.records import BAD_NAMES, BAD_VALUES, NAMES, VALUES, label
-from pymodels.testing.strategies import records
-from pymodels.values import same
 
 
 def _ways_out(storage: BaseStorage, key: str) -> list[Callable[[], Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pymodels.errors import NotInModel, RecordNotFound, UnknownField
+from pymodels.law.values import same
 from pymodels.storage import BaseStorage
 from pymodels.testing.models import (
     Anything,
@@ -17,7 +18,6 @@ from pymodels.testing.models import (
     Woman,
     Worker,
 )
-from pymodels.values import same
 
 
 def test_a_new_instance_writes_all_that_it_declares(storage: BaseStorage) -> None:

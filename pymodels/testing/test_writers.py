@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from pymodels.canonical import canonical
+from pymodels.law.canonical import canonical
+from pymodels.law.values import same
 from pymodels.storage import BaseStorage
-from pymodels.testing.asking import put
 from pymodels.testing.fixtures import NewStorage
 from pymodels.testing.models import Anything, Catalogue, Person, Woman, Worker
+from pymodels.testing.random.asking import put
+from pymodels.testing.random.universe import Declared, Loose, random_records, value_for
 from pymodels.testing.test_reference import how_many, seeds
-from pymodels.testing.universe import Declared, Loose, random_records, value_for
-from pymodels.values import same
 
 
 def test_two_writers_lose_nothing_of_each_other(people: BaseStorage) -> None:

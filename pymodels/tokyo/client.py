@@ -14,8 +14,8 @@ from pymodels.tokyo.arguments import (
     search_arguments,
     without_hint,
 )
-from pymodels.tokyo.asking import Asker
 from pymodels.tokyo.protocol import MISC, NO_UPDATE_LOG, Answer
+from pymodels.tokyo.requests import Asker
 from pymodels.tokyo.search import IndexType, Joining, Search
 
 BATCH = 1_000

@@ -20,7 +20,7 @@ from pymodels import (
     RecordNotFound,
     Reference,
 )
-from pymodels.changes import Changes
+from pymodels.law.changes import Changes
 
 pytestmark = pytest.mark.server
 

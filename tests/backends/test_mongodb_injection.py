@@ -16,8 +16,8 @@ from pydantic import ValidationError
 
 import pymodels
 from pymodels import F, Model, PyModelsError, Reference, SettingsError
-from pymodels.lookups import LOOKUPS
-from pymodels.values import kind_of, same
+from pymodels.law.values import kind_of, same
+from pymodels.querying.lookups import LOOKUPS
 
 pytestmark = pytest.mark.server
 

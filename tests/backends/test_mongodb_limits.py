@@ -17,7 +17,7 @@ from pymodels import (
 )
 from pymodels.backends.mongodb.filters import depth
 from pymodels.backends.mongodb.native import MOST_LEVELS, NativeFilter
-from pymodels.predicates import DEEPEST
+from pymodels.law.predicates import DEEPEST
 
 pytestmark = pytest.mark.server
 

@@ -14,10 +14,10 @@ from mongo_places import places_on
 
 from pymodels import F, Model, QueryError, ResidualForbidden
 from pymodels.backends.mongodb.indexes import BY_CODE_POINT
-from pymodels.evaluate import matcher
-from pymodels.predicates import DEEPEST
-from pymodels.testing.universe import POOLS, any_value, random_records
-from pymodels.values import same, sort_key
+from pymodels.law.evaluate import matcher
+from pymodels.law.predicates import DEEPEST
+from pymodels.law.values import same, sort_key
+from pymodels.testing.random.universe import POOLS, any_value, random_records
 
 pytestmark = pytest.mark.server
 

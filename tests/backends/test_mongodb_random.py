@@ -39,12 +39,12 @@ from random_tables import alike, judge_instances, judge_values
 
 from pymodels import EncodeError, Model, NotInModel, QueryError
 from pymodels.backends.mongodb.documents import encode
-from pymodels.canonical import canonical
-from pymodels.changes import Changes, apply
-from pymodels.testing import asking, universe
-from pymodels.testing.asking import Answer, Refused
-from pymodels.testing.drawing import random_change, random_question
-from pymodels.testing.universe import Chance, random_records
+from pymodels.law.canonical import canonical
+from pymodels.law.changes import Changes, apply
+from pymodels.testing.random import asking, universe
+from pymodels.testing.random.asking import Answer, Refused
+from pymodels.testing.random.drawing import random_change, random_question
+from pymodels.testing.random.universe import Chance, random_records
 
 pytestmark = pytest.mark.server
 

@@ -11,11 +11,11 @@ from mongo_places import places_on
 from pymodels import DuplicateKey, EncodeError, F, Model, StorageError, Unsupported
 from pymodels.backends.mongodb import patch
 from pymodels.backends.mongodb.documents import encode
-from pymodels.changes import Changes, apply, between
 from pymodels.indexes import Index
+from pymodels.law.changes import Changes, apply, between
+from pymodels.law.values import same
+from pymodels.testing.random.universe import any_value
 from pymodels.testing.records import NAMES
-from pymodels.testing.universe import any_value
-from pymodels.values import same
 
 pytestmark = pytest.mark.server
 

@@ -13,7 +13,7 @@ from children import forked
 from pymodels import DefinitionError, DuplicateKey, F, Index, Model, Unsupported
 from pymodels.backends.sqlite import Storage, indexes
 from pymodels.indexes import BoundIndex
-from pymodels.plan import Order
+from pymodels.querying.plan import Order
 
 
 class Place(Model):

@@ -12,9 +12,9 @@ import pytest
 
 from pymodels import F, Model, ResidualForbidden, ResidualWarning
 from pymodels.backends.sqlite import Storage
-from pymodels.evaluate import matcher
-from pymodels.testing.universe import POOLS, any_value, random_records
-from pymodels.values import same, sort_key
+from pymodels.law.evaluate import matcher
+from pymodels.law.values import same, sort_key
+from pymodels.testing.random.universe import POOLS, any_value, random_records
 
 
 class Spot(Model):

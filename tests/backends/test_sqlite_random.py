@@ -25,10 +25,10 @@ from random_tables import (
 )
 
 from pymodels.backends.sqlite import Storage
-from pymodels.json_body import encode
-from pymodels.testing import asking, universe
-from pymodels.testing.asking import Refused
-from pymodels.testing.universe import Chance, random_records
+from pymodels.law.json_body import encode
+from pymodels.testing.random import asking, universe
+from pymodels.testing.random.asking import Refused
+from pymodels.testing.random.universe import Chance, random_records
 
 QUESTIONS = 700
 """Questions of each kind of table."""

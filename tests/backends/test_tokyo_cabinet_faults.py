@@ -11,12 +11,12 @@ import pytest
 from children import outcome
 
 from pymodels import Model, SettingsError, StorageClosed, StorageError, Unsupported
+from pymodels.backends._tokyo.texts import EMPTY
 from pymodels.backends.tokyo_cabinet import Storage
 from pymodels.errors import RecordNotFound
 from pymodels.indexes import Index
 from pymodels.tokyo.library import TokyoError
 from pymodels.tokyo.search import IndexType
-from pymodels.tokyo.texts import EMPTY
 
 NOBODY = 65534
 

@@ -6,7 +6,8 @@ import pytest
 
 from pymodels.backends.tokyo_cabinet import Storage
 from pymodels.testing import *
-from pymodels.testing import models, universe
+from pymodels.testing import models
+from pymodels.testing.random import universe
 
 
 class Indexed(universe.Declared):

@@ -13,8 +13,8 @@ from children import forked
 from killing import Entry, assert_kept, killed
 
 from pymodels import Model
+from pymodels.backends._tokyo.columns import column_of
 from pymodels.backends.tokyo_cabinet import Storage
-from pymodels.tokyo.columns import column_of
 from pymodels.tokyo.search import Condition, Operator, Search
 
 ROUNDS = 200 if os.environ.get("PYMODELS_SOAK") else 20

@@ -9,8 +9,8 @@ import pytest
 
 from pymodels import Model, ResidualForbidden
 from pymodels.backends.tokyo_cabinet import Storage
-from pymodels.evaluate import matcher
-from pymodels.testing.universe import POOLS, any_value, random_records
+from pymodels.law.evaluate import matcher
+from pymodels.testing.random.universe import POOLS, any_value, random_records
 
 
 class Sample(Model):

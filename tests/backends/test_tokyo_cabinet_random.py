@@ -21,13 +21,13 @@ from random_tables import (
     seen,
 )
 
+from pymodels.backends._tokyo.columns import NOTE_COLUMN, column_of
+from pymodels.backends._tokyo.texts import Unreadable, spelled, text_bytes
 from pymodels.backends.tokyo_cabinet import Storage
-from pymodels.testing import asking
-from pymodels.testing.asking import Refused
-from pymodels.testing.universe import Chance, random_records
-from pymodels.tokyo.columns import NOTE_COLUMN, column_of
+from pymodels.testing.random import asking
+from pymodels.testing.random.asking import Refused
+from pymodels.testing.random.universe import Chance, random_records
 from pymodels.tokyo.library import OpenMode, Table
-from pymodels.tokyo.texts import Unreadable, spelled, text_bytes
 
 QUESTIONS = 200
 A_ROUND = 50

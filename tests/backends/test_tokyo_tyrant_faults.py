@@ -10,13 +10,7 @@ import pytest
 import tyrant
 from tyrant_proxy import Proxy
 
-from pymodels import (
-    Model,
-    PyModelsError,
-    StorageBusy,
-    StorageError,
-    WriteUncertain,
-)
+from pymodels import Model, PyModelsError, StorageBusy, StorageError, WriteUncertain
 from pymodels.backends.tokyo_tyrant import Storage
 
 pytestmark = pytest.mark.server

@@ -23,13 +23,13 @@ from random_tables import (
     seen,
 )
 
+from pymodels.backends._tokyo.columns import NOTE_COLUMN, column_of
+from pymodels.backends._tokyo.texts import Unreadable, spelled, text_bytes
 from pymodels.backends.tokyo_tyrant import Storage
-from pymodels.testing import asking
-from pymodels.testing.universe import Chance, random_records
-from pymodels.tokyo.asking import Refused
-from pymodels.tokyo.columns import NOTE_COLUMN, column_of
+from pymodels.testing.random import asking
+from pymodels.testing.random.universe import Chance, random_records
+from pymodels.tokyo.requests import Refused
 from pymodels.tokyo.search import IndexType
-from pymodels.tokyo.texts import Unreadable, spelled, text_bytes
 
 pytestmark = pytest.mark.server
 

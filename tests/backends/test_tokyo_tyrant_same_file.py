@@ -13,11 +13,11 @@ import tyrant
 
 from pymodels.backends.tokyo_cabinet import Storage as CabinetStorage
 from pymodels.backends.tokyo_tyrant import Storage
-from pymodels.testing import asking
-from pymodels.testing.asking import Refused
-from pymodels.testing.drawing import random_change, random_question
-from pymodels.testing.universe import Chance, random_records
-from pymodels.values import same
+from pymodels.law.values import same
+from pymodels.testing.random import asking
+from pymodels.testing.random.asking import Refused
+from pymodels.testing.random.drawing import random_change, random_question
+from pymodels.testing.random.universe import Chance, random_records
 
 pytestmark = pytest.mark.server
 
@@ -31,8 +31,8 @@ both_kinds = pytest.mark.parametrize("kind", ["TABLE", "HASH"])
 PROCESS = """
 import json, sys
 from pymodels.backends.tokyo_tyrant import Storage
-from pymodels.testing.universe import Chance, random_records
-from pymodels.values import same
+from pymodels.testing.random.universe import Chance, random_records
+from pymodels.law.values import same
 
 settings, prefix = json.loads(sys.argv[1]), sys.argv[2]
 records = random_records(Chance(prefix), 60)

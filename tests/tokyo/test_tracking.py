@@ -5,10 +5,10 @@ from itertools import chain
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pymodels.testing.universe import Chance, random_records
-from pymodels.tokyo.columns import encode, read_noted_row
+from pymodels.backends._tokyo.columns import encode, read_noted_row
+from pymodels.testing.random.universe import Chance, random_records
 from pymodels.tokyo.packing import pack, unpack
-from pymodels.tokyo.tracking import FOREIGN, WITH_NUL, Notes
+from pymodels.tokyo.serve.tracking import FOREIGN, WITH_NUL, Notes
 
 HOSTILE = [
     b"",

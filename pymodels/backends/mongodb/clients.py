@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 from pymongo import MongoClient, errors
 from pymongo.uri_parser import parse_uri
 
-from pymodels.backends.mongodb.faults import brief, translated
+from pymodels.backends.mongodb.errors import brief, translated
 from pymodels.errors import SettingsError
 
 ALONE, SEVERAL = 5.0, 20.0

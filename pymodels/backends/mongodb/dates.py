@@ -19,7 +19,7 @@ from pymodels.backends.mongodb.filters import (
     none_of,
 )
 from pymodels.backends.mongodb.places import Place, cannot_fail
-from pymodels.values import is_naive
+from pymodels.law.values import is_naive
 
 Kinds = frozenset[str]
 """Kinds of dates, spelled as their marks."""

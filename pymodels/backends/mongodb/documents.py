@@ -16,9 +16,9 @@ from bson.dbref import DBRef
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
-from pymodels.rounding import to_milliseconds
-from pymodels.shapes import Shape
-from pymodels.values import Path, Record, is_naive
+from pymodels.law.shapes import Shape
+from pymodels.law.values import Path, Record, is_naive
+from pymodels.querying.rounding import to_milliseconds
 
 Document = dict[str, Any]
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from pymodels.backends.mongodb.documents import KINDS, Document, stored_name
-from pymodels.plan import Row
-from pymodels.values import LARGEST_INTEGER
+from pymodels.law.values import LARGEST_INTEGER
+from pymodels.querying.plan import Row
 
 if TYPE_CHECKING:
-    from pymodels.model import Model
+    from pymodels.models.model import Model
 
 _PLAIN = frozenset({str, int, float, bool, date, list, UUID, type(None)})
 LARGEST = LARGEST_INTEGER

@@ -10,16 +10,10 @@ from typing import Any
 
 from pymodels.backends.mongodb.dates import equal_dates
 from pymodels.backends.mongodb.documents import encode_value
-from pymodels.backends.mongodb.filters import (
-    NEVER,
-    Filter,
-    Form,
-    all_of,
-    any_of,
-)
+from pymodels.backends.mongodb.filters import NEVER, Filter, Form, all_of, any_of
 from pymodels.backends.mongodb.numbers import exactly
 from pymodels.backends.mongodb.places import Place, cannot_fail, is_plain
-from pymodels.values import Kind, kind_of
+from pymodels.law.values import Kind, kind_of
 
 MOST_SPELLINGS = 24
 NOTHING: Form = {"$type": ["null", "undefined"]}

@@ -14,9 +14,9 @@ from pymodels.backends.mongodb.documents import (
 )
 from pymodels.errors import Unsupported
 from pymodels.indexes import BoundIndex
-from pymodels.plan import Order
-from pymodels.predicates import Equal, HasKind, Predicate, spelled, terms_of
-from pymodels.values import KEY, Kind, Path
+from pymodels.law.predicates import Equal, HasKind, Predicate, spelled, terms_of
+from pymodels.law.values import KEY, Kind, Path
+from pymodels.querying.plan import Order
 
 BY_CODE_POINT = Collation("simple")
 """How strings compare and sort, whatever a foreign collection has been told."""

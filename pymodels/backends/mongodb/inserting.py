@@ -7,7 +7,7 @@ from pymongo import errors
 from pymongo.collection import Collection
 
 from pymodels.backends.mongodb.documents import Document
-from pymodels.backends.mongodb.faults import translated
+from pymodels.backends.mongodb.errors import translated
 from pymodels.backends.mongodb.keys import by_key, natives_of
 from pymodels.errors import PyModelsError, StorageError, WriteUncertain
 

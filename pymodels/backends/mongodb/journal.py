@@ -11,7 +11,7 @@ from pymongo import WriteConcern
 from pymongo.collection import Collection
 
 from pymodels.backends.mongodb.documents import Document
-from pymodels.backends.mongodb.faults import translated
+from pymodels.backends.mongodb.errors import translated
 from pymodels.errors import StorageError, WriteUncertain
 
 if TYPE_CHECKING:

@@ -10,17 +10,11 @@ from uuid import UUID
 from bson.binary import UUID_SUBTYPE, Binary
 from bson.objectid import ObjectId
 
-from pymodels import predicates as p
-from pymodels.backends.mongodb.filters import (
-    ALWAYS,
-    NEVER,
-    Filter,
-    Form,
-    any_of,
-)
+from pymodels.backends.mongodb.filters import ALWAYS, NEVER, Filter, Form, any_of
 from pymodels.backends.mongodb.keys import natives_of
 from pymodels.backends.mongodb.ranges import Range, is_empty, text_ends
-from pymodels.values import Kind
+from pymodels.law import predicates as p
+from pymodels.law.values import Kind
 
 ID = "_id"
 DIGITS = "0123456789abcdef"

@@ -16,7 +16,7 @@ from bson.binary import UUID_SUBTYPE, Binary
 from bson.errors import BSONError
 from bson.objectid import ObjectId
 
-from pymodels.values import LARGEST_INTEGER, SMALLEST_INTEGER
+from pymodels.law.values import LARGEST_INTEGER, SMALLEST_INTEGER
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")

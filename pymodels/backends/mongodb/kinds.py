@@ -3,12 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
-from pymodels import predicates as p
 from pymodels.backends.mongodb.dates import IN_RANGE, Kinds, dated
 from pymodels.backends.mongodb.filters import Filter, any_of
 from pymodels.backends.mongodb.numbers import FINITE
 from pymodels.backends.mongodb.places import Place
-from pymodels.values import Kind, kind_of
+from pymodels.law import predicates as p
+from pymodels.law.values import Kind, kind_of
 
 TYPES: dict[Kind, tuple[str, ...]] = {
     Kind.NONE: ("null", "undefined"),

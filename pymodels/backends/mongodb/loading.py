@@ -5,17 +5,13 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pymodels.backends.mongodb.documents import (
-    KINDS,
-    Document,
-    stored_name,
-)
-from pymodels.plan import Row
-from pymodels.predicates import HasKind, Predicate, terms_of
-from pymodels.values import Kind
+from pymodels.backends.mongodb.documents import KINDS, Document, stored_name
+from pymodels.law.predicates import HasKind, Predicate, terms_of
+from pymodels.law.values import Kind
+from pymodels.querying.plan import Row
 
 if TYPE_CHECKING:
-    from pymodels.model import Model
+    from pymodels.models.model import Model
     from pymodels.storage import BaseStorage
 
 M = TypeVar("M", bound="Model")

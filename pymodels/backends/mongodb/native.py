@@ -5,7 +5,7 @@ from typing import Any
 
 from pymodels.backends.mongodb.filters import Form, depth
 from pymodels.errors import QueryError
-from pymodels.predicates import And, Not, Or, Predicate
+from pymodels.law.predicates import And, Not, Or, Predicate
 
 MOST_LEVELS = 90
 """Maps and lists in each other; a little less than is sent, for what is around it."""

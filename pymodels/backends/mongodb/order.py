@@ -17,9 +17,9 @@ from pymodels.backends.mongodb.documents import KINDS
 from pymodels.backends.mongodb.filters import Form
 from pymodels.backends.mongodb.key_terms import ID
 from pymodels.backends.mongodb.places import Place, place
-from pymodels.plan import Order, Pushed
-from pymodels.shapes import Shape
-from pymodels.values import KEY, Kind, Path
+from pymodels.law.shapes import Shape
+from pymodels.law.values import KEY, Kind, Path
+from pymodels.querying.plan import Order, Pushed
 
 SORTED_ALIKE = frozenset(
     {Kind.NONE, Kind.NUMBER, Kind.STRING, Kind.BOOL, Kind.DATE, Kind.DATETIME}

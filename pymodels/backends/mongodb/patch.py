@@ -19,8 +19,8 @@ from pymodels.backends.mongodb.documents import (
     marks,
     stored_path,
 )
-from pymodels.changes import Changes
-from pymodels.values import Path
+from pymodels.law.changes import Changes
+from pymodels.law.values import Path
 
 A_STAGE = 8
 """Steps in one stage of a pipeline, which BSON lets nest 180 levels deep."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from pymodels.backends.mongodb.documents import KINDS, stored_path
 from pymodels.backends.mongodb.filters import Filter, Form
-from pymodels.shapes import Shape
-from pymodels.values import Path
+from pymodels.law.shapes import Shape
+from pymodels.law.values import Path
 
 LONGEST = 100
 """Names of a path; the server takes about 200, and no record of ours is so deep."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
 from pymodels.backends.mongodb.documents import KINDS
-from pymodels.backends.mongodb.faults import translated
+from pymodels.backends.mongodb.errors import translated
+from pymodels.backends.mongodb.explain import shown
 from pymodels.backends.mongodb.filters import ALWAYS, Filter, Form, form
 from pymodels.backends.mongodb.indexes import BY_CODE_POINT
 from pymodels.backends.mongodb.key_terms import ID
@@ -24,16 +25,15 @@ from pymodels.backends.mongodb.order import (
 )
 from pymodels.backends.mongodb.patch import update_for
 from pymodels.backends.mongodb.places import place
-from pymodels.backends.mongodb.showing import shown
 from pymodels.backends.mongodb.terms import compile_predicate, joined, native
-from pymodels.changes import Changes
 from pymodels.errors import QueryError, StorageError
 from pymodels.hooks import IS_THERE
-from pymodels.plan import Native, Order, Pushed, Row, Spec, make_plan
-from pymodels.predicates import Predicate, terms_of
-from pymodels.query import BaseQuery, M
-from pymodels.shapes import Member, Shape
-from pymodels.values import KEY, Path
+from pymodels.law.changes import Changes
+from pymodels.law.predicates import Predicate, terms_of
+from pymodels.law.shapes import Member, Shape
+from pymodels.law.values import KEY, Path
+from pymodels.querying.plan import Native, Order, Pushed, Row, Spec, make_plan
+from pymodels.querying.query import BaseQuery, M
 
 if TYPE_CHECKING:
     from pymodels.backends.mongodb.storage import Storage

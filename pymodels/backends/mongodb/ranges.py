@@ -10,13 +10,13 @@ from decimal import Decimal
 from math import inf
 from typing import Any
 
-from pymodels import predicates as p
 from pymodels.backends.mongodb.dates import FIRST, LAST, dated, kept, mark_of
 from pymodels.backends.mongodb.filters import NEVER, Filter, Form
 from pymodels.backends.mongodb.numbers import exactly, highest_below, lowest_above
 from pymodels.backends.mongodb.places import Place
 from pymodels.backends.mongodb.text import after_prefix
-from pymodels.values import ORDERED, Kind, kind_of
+from pymodels.law import predicates as p
+from pymodels.law.values import ORDERED, Kind, kind_of
 
 
 @dataclass(frozen=True, slots=True)

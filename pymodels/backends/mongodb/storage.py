@@ -15,7 +15,7 @@ from pymongo.collection import Collection
 from pymodels.backends.mongodb import clients, inserting, loading
 from pymodels.backends.mongodb.documents import Document, as_map, decode, encode
 from pymodels.backends.mongodb.dumping import dumper
-from pymodels.backends.mongodb.faults import translated
+from pymodels.backends.mongodb.errors import translated
 from pymodels.backends.mongodb.indexes import BY_CODE_POINT, create_index
 from pymodels.backends.mongodb.journal import Journal
 from pymodels.backends.mongodb.keys import (
@@ -28,18 +28,18 @@ from pymodels.backends.mongodb.keys import (
 from pymodels.backends.mongodb.patch import patched, update_for
 from pymodels.backends.mongodb.query import Query
 from pymodels.backends.mongodb.transactions import Transaction
-from pymodels.changes import Changes
 from pymodels.errors import SettingsError, Unsupported
 from pymodels.indexes import BoundIndex
-from pymodels.plan import Row
-from pymodels.query import M
+from pymodels.law.changes import Changes
+from pymodels.law.shapes import Shape
+from pymodels.law.values import Record
+from pymodels.querying.plan import Row
+from pymodels.querying.query import M
 from pymodels.settings import from_query
-from pymodels.shapes import Shape
 from pymodels.storage import BATCH_INSIDE, BaseStorage
-from pymodels.values import Record
 
 if TYPE_CHECKING:
-    from pymodels.model import Model
+    from pymodels.models.model import Model
 
 KEYS_AT_ONCE = 10_000
 SCANNED = 1_000

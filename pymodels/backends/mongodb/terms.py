@@ -9,10 +9,9 @@ from dataclasses import replace
 
 import bson
 
-from pymodels import predicates as p
 from pymodels.backends.mongodb.dates import part_of
 from pymodels.backends.mongodb.equality import has_element, is_none, one_of
-from pymodels.backends.mongodb.faults import NOT_BSON
+from pymodels.backends.mongodb.errors import NOT_BSON
 from pymodels.backends.mongodb.filters import (
     ALWAYS,
     NEVER,
@@ -30,9 +29,10 @@ from pymodels.backends.mongodb.native import NativeFilter
 from pymodels.backends.mongodb.places import Place, place
 from pymodels.backends.mongodb.ranges import Range, in_range, intersection, range_of
 from pymodels.backends.mongodb.text import pattern
-from pymodels.plan import Native
-from pymodels.shapes import Shape
-from pymodels.values import KEY, Kind, Path
+from pymodels.law import predicates as p
+from pymodels.law.shapes import Shape
+from pymodels.law.values import KEY, Kind, Path
+from pymodels.querying.plan import Native
 
 DEEPEST = 100
 """Levels of a filter; the server takes about 200 in a whole command."""

@@ -15,7 +15,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from pymodels.backends.mongodb.documents import Document
-from pymodels.backends.mongodb.faults import GONE_TRANSACTION, translated
+from pymodels.backends.mongodb.errors import GONE_TRANSACTION, translated
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 

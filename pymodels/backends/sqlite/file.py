@@ -11,9 +11,9 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
-from pymodels.backends._sql_functions import FUNCTIONS
-from pymodels.backends._sql_terms import Sql
-from pymodels.backends.sqlite.faults import translated, translation
+from pymodels.backends._sql.functions import FUNCTIONS
+from pymodels.backends._sql.terms import Sql
+from pymodels.backends.sqlite.errors import translated, translation
 from pymodels.backends.sqlite.writer_lock import WriterLock
 from pymodels.errors import InvalidRecord, StorageClosed, StorageError
 

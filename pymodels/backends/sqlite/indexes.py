@@ -10,19 +10,13 @@ import sqlite3
 from dataclasses import replace
 from hashlib import sha256
 
-from pymodels.backends._sql import compile_predicate
-from pymodels.backends._sql_terms import (
-    Columns,
-    inlined,
-    is_pushable,
-    place,
-    rank_of,
-)
+from pymodels.backends._sql.predicates import compile_predicate
+from pymodels.backends._sql.terms import Columns, inlined, is_pushable, place, rank_of
 from pymodels.backends.sqlite.file import File
 from pymodels.errors import DuplicateKey, Unsupported
 from pymodels.indexes import BoundIndex
-from pymodels.predicates import Predicate, spelled, terms_of
-from pymodels.values import KEY, Kind
+from pymodels.law.predicates import Predicate, spelled, terms_of
+from pymodels.law.values import KEY, Kind
 
 
 def members_sql(membership: Predicate, columns: Columns) -> str:

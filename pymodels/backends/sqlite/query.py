@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pymodels import json_body
-from pymodels.backends._sql import compile_predicate, compile_terms, native
-from pymodels.backends._sql_order import order_by
-from pymodels.backends._sql_patch import assignments, can_patch, reads_back
-from pymodels.backends._sql_terms import (
+from pymodels.backends._sql.order import order_by
+from pymodels.backends._sql.patch import assignments, can_patch, reads_back
+from pymodels.backends._sql.predicates import compile_predicate, compile_terms, native
+from pymodels.backends._sql.terms import (
     ALWAYS,
     Columns,
     Sql,
@@ -22,9 +21,9 @@ from pymodels.backends._sql_terms import (
     path_expression,
 )
 from pymodels.backends.sqlite.file import Probe
-from pymodels.changes import Changes
-from pymodels.plan import Native, Order, Pushed, Row
-from pymodels.predicates import (
+from pymodels.law import json_body
+from pymodels.law.changes import Changes
+from pymodels.law.predicates import (
     Equal,
     Everything,
     Greater,
@@ -36,9 +35,10 @@ from pymodels.predicates import (
     comparisons,
     terms_of,
 )
-from pymodels.query import BaseQuery, M
-from pymodels.shapes import Shape
-from pymodels.values import KEY, Path
+from pymodels.law.shapes import Shape
+from pymodels.law.values import KEY, Path
+from pymodels.querying.plan import Native, Order, Pushed, Row
+from pymodels.querying.query import BaseQuery, M
 
 if TYPE_CHECKING:
     from pymodels.backends.sqlite.storage import Storage

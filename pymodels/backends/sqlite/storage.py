@@ -6,13 +6,12 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels import json_body
-from pymodels.backends._sql import compile_predicate
-from pymodels.backends._sql_patch import assignments, can_patch, reads_back
-from pymodels.backends._sql_terms import Sql, joined
+from pymodels.backends._sql.patch import assignments, can_patch, reads_back
+from pymodels.backends._sql.predicates import compile_predicate
+from pymodels.backends._sql.terms import Sql, joined
+from pymodels.backends.sqlite.facts import Known
 from pymodels.backends.sqlite.file import SYNCHRONOUS, File
 from pymodels.backends.sqlite.indexes import create_index, index_names
-from pymodels.backends.sqlite.known import Known
 from pymodels.backends.sqlite.query import Query
 from pymodels.backends.sqlite.table import (
     Table,
@@ -21,18 +20,19 @@ from pymodels.backends.sqlite.table import (
     foreign_index,
     open_table,
 )
-from pymodels.changes import Changes, apply
 from pymodels.errors import EncodeError, SettingsError
 from pymodels.indexes import BoundIndex
-from pymodels.plan import Row
-from pymodels.predicates import terms_of
-from pymodels.query import M
-from pymodels.shapes import Shape
+from pymodels.law import json_body
+from pymodels.law.changes import Changes, apply
+from pymodels.law.predicates import terms_of
+from pymodels.law.shapes import Shape
+from pymodels.law.values import Record, same
+from pymodels.querying.plan import Row
+from pymodels.querying.query import M
 from pymodels.storage import BaseStorage
-from pymodels.values import Record, same
 
 if TYPE_CHECKING:
-    from pymodels.model import Model
+    from pymodels.models.model import Model
 
 
 _ANY = Sql("")

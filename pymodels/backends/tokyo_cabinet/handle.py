@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from pymodels.backends.tokyo_cabinet.faults import translation
+from pymodels.backends._tokyo.columns import note_column, note_in
+from pymodels.backends.tokyo_cabinet.errors import translation
 from pymodels.backends.tokyo_cabinet.ledger import Ledger
 from pymodels.backends.tokyo_cabinet.scanning import Pair, Scan
 from pymodels.errors import StorageError
-from pymodels.tokyo.columns import note_column, note_in
-from pymodels.tokyo.faults import TokyoError
+from pymodels.tokyo.errors import TokyoError
 from pymodels.tokyo.library import BTree, Hash, Table
 from pymodels.tokyo.packing import unpack
 from pymodels.tokyo.search import IndexType, Search

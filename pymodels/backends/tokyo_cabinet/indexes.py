@@ -1,11 +1,11 @@
 """Indexes of tables: one a column, lexical for texts and decimal for ints."""
 
-from pymodels.backends._tokyo_indexes import index_name, type_of
+from pymodels.backends._tokyo.columns import column_of
+from pymodels.backends._tokyo.indexes import index_name, type_of
 from pymodels.backends.tokyo_cabinet.handle import READ_ONLY, Handle
 from pymodels.errors import StorageError, Unsupported
 from pymodels.indexes import BoundIndex
-from pymodels.tokyo.columns import column_of
-from pymodels.tokyo.faults import TokyoError
+from pymodels.tokyo.errors import TokyoError
 from pymodels.tokyo.library import Table
 from pymodels.tokyo.search import IndexType
 

@@ -8,7 +8,7 @@ that has become cheaper than looking at each row that a query finds.
 
 from collections.abc import Iterator
 
-from pymodels.tokyo.columns import read_noted_row, texts_of
+from pymodels.backends._tokyo.columns import read_noted_row, texts_of
 
 MOST_NOTES = 200
 """More different notes are not worth telling apart."""

@@ -6,10 +6,10 @@ import time
 import warnings
 from dataclasses import dataclass
 
-from pymodels.backends.tokyo_cabinet.faults import translation
+from pymodels.backends.tokyo_cabinet.errors import translation
 from pymodels.backends.tokyo_cabinet.handle import Handle
 from pymodels.errors import SettingsError, StorageError
-from pymodels.tokyo.faults import LOCKED, LibraryMissing, TokyoError
+from pymodels.tokyo.errors import LOCKED, LibraryMissing, TokyoError
 from pymodels.tokyo.library import BTree, Hash, OpenMode, Option, Table, Tuning
 from pymodels.tokyo.search import IndexType
 

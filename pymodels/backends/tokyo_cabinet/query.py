@@ -11,18 +11,18 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pymodels.backends._tokyo_query import (
+from pymodels.backends._tokyo.columns import kinds_of, name_of
+from pymodels.backends._tokyo.conditions import Wanted, lean_conditions, safe_conditions
+from pymodels.backends._tokyo.query import (
     NUMERIC,
     SearchQuery,
     keys_asked,
     search_of,
     sliced,
 )
-from pymodels.evaluate import matcher
-from pymodels.plan import Pushed, Row
-from pymodels.query import M
-from pymodels.tokyo.columns import kinds_of, name_of
-from pymodels.tokyo.conditions import Wanted, lean_conditions, safe_conditions
+from pymodels.law.evaluate import matcher
+from pymodels.querying.plan import Pushed, Row
+from pymodels.querying.query import M
 from pymodels.tokyo.search import Condition, IndexType, Search
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.backends._tokyo_forms import ColumnForm, Form, JsonForm
-from pymodels.backends._tokyo_query import SearchedStorage
+from pymodels.backends._tokyo.columns import key_column, key_of
+from pymodels.backends._tokyo.forms import ColumnForm, Form, JsonForm
+from pymodels.backends._tokyo.query import SearchedStorage
 from pymodels.backends.tokyo_cabinet import indexes
 from pymodels.backends.tokyo_cabinet.handle import READ_ONLY, Handle
 from pymodels.backends.tokyo_cabinet.opening import (
@@ -22,15 +23,14 @@ from pymodels.backends.tokyo_cabinet.opening import (
 )
 from pymodels.backends.tokyo_cabinet.query import Query
 from pymodels.backends.tokyo_cabinet.scanning import Scan
-from pymodels.changes import Changes
 from pymodels.errors import SettingsError, StorageError
 from pymodels.indexes import BoundIndex
-from pymodels.plan import Row
-from pymodels.tokyo.columns import key_column, key_of
-from pymodels.tokyo.killers import MOST_BUCKETS
+from pymodels.law.changes import Changes
+from pymodels.querying.plan import Row
 from pymodels.tokyo.library import BTree
 from pymodels.tokyo.packing import unpack
 from pymodels.tokyo.search import Search
+from pymodels.tokyo.serve.guards import MOST_BUCKETS
 
 if TYPE_CHECKING:
     pass

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Protocol
 
+from pymodels.backends._tokyo.columns import NOTE_COLUMN, read_noted_row
 from pymodels.backends.tokyo_tyrant.knowledge import Knowledge
 from pymodels.tokyo import protocol
 from pymodels.tokyo.client import Client
-from pymodels.tokyo.columns import NOTE_COLUMN, read_noted_row
 from pymodels.tokyo.packing import joined_by_nul, pack, unpack, unpack_map
-from pymodels.tokyo.patching import CUT, IS, NO, SET
 from pymodels.tokyo.search import Search
+from pymodels.tokyo.serve.patching import CUT, IS, NO, SET
 
 Pair = tuple[bytes, bytes]
 Step = tuple[bytes, bytes, bytes]

@@ -2,12 +2,12 @@
 
 from urllib.parse import unquote_to_bytes
 
-from pymodels.backends._tokyo_indexes import index_name, type_of
-from pymodels.backends._tokyo_query import NUMERIC
+from pymodels.backends._tokyo.columns import column_of, name_of
+from pymodels.backends._tokyo.indexes import index_name, type_of
+from pymodels.backends._tokyo.query import NUMERIC
 from pymodels.errors import StorageError, Unsupported
 from pymodels.indexes import BoundIndex
 from pymodels.tokyo.client import Client
-from pymodels.tokyo.columns import column_of, name_of
 from pymodels.tokyo.packing import unpack_map
 from pymodels.tokyo.search import Condition, IndexType, Operator, Search
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pymodels.tokyo.client import Client
-from pymodels.tokyo.tracking import FOREIGN, WITH_NUL
+from pymodels.tokyo.serve.tracking import FOREIGN, WITH_NUL
 
 
 class Knowledge:

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 
-from pymodels.backends._tokyo_forms import Form
+from pymodels.backends._tokyo.forms import Form
 from pymodels.backends.tokyo_tyrant.files import File
 from pymodels.backends.tokyo_tyrant.knowledge import Knowledge
 from pymodels.errors import StorageBusy, StorageClosed, StorageError
-from pymodels.plan import Row
+from pymodels.querying.plan import Row
 from pymodels.tokyo.arguments import COUNT, GET, search_arguments
 from pymodels.tokyo.client import BATCH
 from pymodels.tokyo.search import Search

@@ -7,34 +7,29 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.backends._tokyo_forms import ColumnForm, Form, JsonForm
-from pymodels.backends._tokyo_indexes import type_of
-from pymodels.backends._tokyo_query import NUMERIC, SearchedStorage
+from pymodels.backends._tokyo.columns import column_of, name_of
+from pymodels.backends._tokyo.forms import ColumnForm, Form, JsonForm
+from pymodels.backends._tokyo.indexes import type_of
+from pymodels.backends._tokyo.query import NUMERIC, SearchedStorage
 from pymodels.backends.tokyo_tyrant.files import File, HashFile, TableFile
 from pymodels.backends.tokyo_tyrant.indexes import Indexes
 from pymodels.backends.tokyo_tyrant.knowledge import Knowledge
 from pymodels.backends.tokyo_tyrant.query import Query
 from pymodels.backends.tokyo_tyrant.searching import Searching
-from pymodels.changes import Changes
-from pymodels.errors import (
-    LostUpdateWarning,
-    SettingsError,
-    StorageBusy,
-    Unsupported,
-)
+from pymodels.errors import LostUpdateWarning, SettingsError, StorageBusy, Unsupported
 from pymodels.indexes import BoundIndex
-from pymodels.plan import Row
+from pymodels.law.changes import Changes
+from pymodels.querying.plan import Row
 from pymodels.storage import check_model
-from pymodels.tokyo.asking import KINDS
 from pymodels.tokyo.client import Client, batches
-from pymodels.tokyo.columns import column_of, name_of
 from pymodels.tokyo.connections import Address
-from pymodels.tokyo.patching import DONE, MISSING
 from pymodels.tokyo.protocol import VSIZ
+from pymodels.tokyo.requests import KINDS
 from pymodels.tokyo.search import Condition, Search
+from pymodels.tokyo.serve.patching import DONE, MISSING
 
 if TYPE_CHECKING:
-    from pymodels.model import Model
+    from pymodels.models.model import Model
 
 TRIES = 100
 """How often others may change a record between our reading and writing it."""

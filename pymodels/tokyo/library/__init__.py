@@ -6,7 +6,7 @@ that imports ctypes. The documentation of the library:
 https://dbmx.net/tokyocabinet/spex-en.html
 """
 
-from pymodels.tokyo.faults import LibraryMissing, TokyoError
+from pymodels.tokyo.errors import LibraryMissing, TokyoError
 from pymodels.tokyo.library.database import OpenMode, Option, Tuning
 from pymodels.tokyo.library.functions import is_installed, version
 from pymodels.tokyo.library.table import Table

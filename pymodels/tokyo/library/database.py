@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any, ClassVar
 
-from pymodels.tokyo.faults import INVALID, KEPT, NO_RECORD, TokyoError
+from pymodels.tokyo.errors import INVALID, KEPT, NO_RECORD, TokyoError
 from pymodels.tokyo.library.functions import Calls, calls, size_of
 from pymodels.tokyo.packing import unpack
 

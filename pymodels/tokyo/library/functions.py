@@ -10,7 +10,7 @@ import os
 from functools import cache
 from typing import Any
 
-from pymodels.tokyo.faults import INVALID, LibraryMissing, TokyoError
+from pymodels.tokyo.errors import INVALID, LibraryMissing, TokyoError
 
 NAMES = ("libtokyocabinet.so.9", "libtokyocabinet.so.8", "libtokyocabinet.9.dylib")
 PACKAGES = (

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
-from pymodels.tokyo.faults import HEAD, INVALID, KEPT, META, NO_RECORD, TokyoError
+from pymodels.tokyo.errors import HEAD, INVALID, KEPT, META, NO_RECORD, TokyoError
 from pymodels.tokyo.library.database import Database, OpenMode, Tuning
 from pymodels.tokyo.library.functions import LONGEST, as_text, size_of
 from pymodels.tokyo.packing import pack_map, unpack, unpack_map

@@ -3,7 +3,7 @@
 import ctypes
 from collections.abc import Iterator
 
-from pymodels.tokyo.faults import KEPT, NO_RECORD
+from pymodels.tokyo.errors import KEPT, NO_RECORD
 from pymodels.tokyo.library.database import Database
 from pymodels.tokyo.library.functions import size_of
 

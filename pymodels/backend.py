@@ -1,0 +1,79 @@
+"""All that the author of a backend imports, in one place.
+
+A backend is a module with two classes, `Storage` and `Query`, subclasses of
+`BaseStorage` and `BaseQuery`. What they must and may write is in `hooks.py`, hook by
+hook; `docs/write-a-backend.md` goes through it with an example.
+"""
+
+from pymodels import errors
+from pymodels.hooks import IS_THERE, M
+from pymodels.indexes import BoundIndex, Index
+from pymodels.keys import is_key
+from pymodels.law import json_body, predicates
+from pymodels.law.canonical import canonical
+from pymodels.law.changes import Changes, apply
+from pymodels.law.evaluate import matcher
+from pymodels.law.predicates import HasKind, Predicate, spelled, terms_of
+from pymodels.law.shapes import ANYTHING, Member, Shape
+from pymodels.law.values import (
+    KEY,
+    LARGEST_INTEGER,
+    ORDERED,
+    SMALLEST_INTEGER,
+    Kind,
+    Path,
+    Record,
+    equal,
+    is_naive,
+    kind_of,
+    read,
+    same,
+    sort_key,
+)
+from pymodels.querying.plan import Native, Order, Pushed, Row, Spec
+from pymodels.querying.query import BaseQuery
+from pymodels.settings import from_query
+from pymodels.storage import BaseStorage
+
+__all__ = [
+    "ANYTHING",
+    "IS_THERE",
+    "KEY",
+    "LARGEST_INTEGER",
+    "ORDERED",
+    "SMALLEST_INTEGER",
+    "BaseQuery",
+    "BaseStorage",
+    "BoundIndex",
+    "Changes",
+    "HasKind",
+    "Index",
+    "Kind",
+    "M",
+    "Member",
+    "Native",
+    "Order",
+    "Path",
+    "Predicate",
+    "Pushed",
+    "Record",
+    "Row",
+    "Shape",
+    "Spec",
+    "apply",
+    "canonical",
+    "equal",
+    "errors",
+    "from_query",
+    "is_key",
+    "is_naive",
+    "json_body",
+    "kind_of",
+    "matcher",
+    "predicates",
+    "read",
+    "same",
+    "sort_key",
+    "spelled",
+    "terms_of",
+]

@@ -1,0 +1,146 @@
+"""The Python functions that our SQL calls; none of them ever raises.
+
+An exception inside a function would reach the user as nothing but "user-defined
+function raised exception", so each answers 0 or NULL for what it cannot read.
+They are used in queries only, never in an index: other programs could not write
+the table then.
+"""
+
+import json
+from base64 import b64decode
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import Any
+
+from pymodels.backends._sql.numbers import EXACT_INTEGERS, in_range, sort_text
+from pymodels.law.evaluate import compiled, words_test
+from pymodels.law.json_body import decode, read_text, spelled
+from pymodels.law.values import equal
+
+Function = Callable[..., Any]
+
+
+def _decimal(text: Any) -> Decimal | None:
+    try:
+        number = Decimal(text)
+    except (InvalidOperation, TypeError, ValueError):
+        return None
+    return number if number.is_finite() else None
+
+
+@lru_cache(256)
+def _operand(text: str) -> Decimal:
+    return Decimal(text)
+
+
+def pm_compare(text: Any, other: str) -> int | None:
+    """-1, 0 or 1: a stored decimal against the exact text of a number."""
+    number, operand = _decimal(text), _operand(other)
+    if number is None:
+        return None
+    return (number > operand) - (number < operand)
+
+
+def pm_number(value: Any) -> str | None:
+    """A text that orders numbers by value; see `sort_text`."""
+    number = _decimal(value)
+    return None if number is None else sort_text(number)
+
+
+def pm_near(text: Any) -> int | float | None:
+    """A native number next to a stored decimal, never out of order with others."""
+    number = _decimal(text)
+    if number is None:
+        return None
+    if abs(number) >= EXACT_INTEGERS and in_range(number):
+        return int(number.to_integral_value("ROUND_FLOOR"))
+    if number == number.to_integral_value() and in_range(number):
+        return int(number)
+    return float(number)
+
+
+def pm_side(text: Any) -> int | None:
+    """On which side of `pm_near` a stored decimal lies: -1, 0 or 1."""
+    number, near = _decimal(text), pm_near(text)
+    if number is None or near is None:
+        return None
+    return (number > near) - (number < near)
+
+
+def pm_bytes(text: Any) -> bytes | None:
+    """The bytes behind a stored base64 text."""
+    try:
+        return b64decode(text, validate=True)
+    except (TypeError, ValueError):
+        return None
+
+
+def pm_fold(text: Any) -> str | None:
+    """The casefolded text."""
+    return text.casefold() if isinstance(text, str) else None
+
+
+def pm_matches(text: Any, pattern: str, caseless: int) -> bool:
+    """Whether `re.search` finds the pattern."""
+    if not isinstance(text, str):
+        return False
+    return compiled(pattern, bool(caseless)).search(text) is not None
+
+
+@lru_cache(64)
+def _words(words: str, mode: str) -> Callable[[str], bool]:
+    return words_test(tuple(json.loads(words)), mode)
+
+
+def pm_words(text: Any, words: str, mode: str) -> bool:
+    """Whether a text has all, or any, of the words, or them as a phrase."""
+    return isinstance(text, str) and _words(words, mode)(text)
+
+
+@lru_cache(64)
+def _value(body: str, kinds: str | None) -> Any:
+    note = "{}" if kinds is None else f'{{"value":{kinds}}}'
+    return decode("", f'{{"value":{body}}}', note)["value"]
+
+
+def pm_same(body: Any, kinds: Any, wanted: str, wanted_kinds: str | None) -> bool:
+    """Whether a stored list or map equals another as a whole."""
+    try:
+        value = _value.__wrapped__(body, kinds)
+    except (ValueError, TypeError):
+        return False
+    return equal(value, _value(wanted, wanted_kinds))
+
+
+@lru_cache(4096)
+def _read(text: str, names: str) -> str:
+    """Tell as what a foreign text is read: a mark, or nothing for a string."""
+    value = read_text(text, tuple(names.split()))
+    return "" if isinstance(value, str) else spelled(value)[1]
+
+
+def pm_reads(text: Any, names: str) -> bool:
+    """Whether a foreign text is the canonical form of one of the kinds."""
+    return isinstance(text, str) and bool(_read(text, names))
+
+
+def pm_reads_as(text: Any, names: str, marks: str) -> bool:
+    """Whether a foreign text, read as declared, is of one of the marks."""
+    return isinstance(text, str) and _read(text, names) in marks.split()
+
+
+FUNCTIONS: dict[str, tuple[int, Function]] = {
+    "pm_compare": (2, pm_compare),
+    "pm_number": (1, pm_number),
+    "pm_near": (1, pm_near),
+    "pm_side": (1, pm_side),
+    "pm_bytes": (1, pm_bytes),
+    "pm_fold": (1, pm_fold),
+    "pm_matches": (3, pm_matches),
+    "pm_words": (3, pm_words),
+    "pm_same": (4, pm_same),
+    "pm_reads": (2, pm_reads),
+    "pm_reads_as": (3, pm_reads_as),
+}
+"""Name to number of arguments and function; all are deterministic."""

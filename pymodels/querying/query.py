@@ -1,0 +1,395 @@
+"""BaseQuery: an immutable question about one model's records in one storage.
+
+Building a query touches no database; asking does. What users meet is written
+once, here; a backend's `Query` adds the hooks that let its database do the work.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from copy import copy, deepcopy
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
+
+from pymodels.errors import (
+    InvalidRecord,
+    MultipleFound,
+    QueryError,
+    RecordNotFound,
+    WriteInterrupted,
+)
+from pymodels.hooks import QueryHooks
+from pymodels.keys import is_key
+from pymodels.law import predicates as p
+from pymodels.law.values import KEY, Kind, Path, Record, kind_of, read, sort_key
+from pymodels.querying.binding import bind, parse_lookups, parse_order, parse_path
+from pymodels.querying.expressions import Descending, Expression
+from pymodels.querying.plan import (
+    Order,
+    Plan,
+    Row,
+    Spec,
+    finish,
+    make_plan,
+    object_to_residual,
+)
+from pymodels.querying.rounding import asked_in_milliseconds
+from pymodels.querying.slices import sliced
+
+if TYPE_CHECKING:
+    from pymodels.models.model import Model
+    from pymodels.storage import BaseStorage
+
+M = TypeVar("M", bound="Model")
+
+SHOWN = 20
+PREFETCHED = 500
+
+
+class BaseQuery(QueryHooks[M]):
+    """Records of a model, narrowed, ordered and sliced; nothing runs until asked."""
+
+    def __init__(self, model: type[M], storage: "BaseStorage") -> None:
+        self.model = model
+        self.storage = storage
+        self._asked: p.Predicate = p.EVERYTHING
+        self._order: tuple[Order, ...] = ()
+        self._start = 0
+        self._stop: int | None = None
+        self._skips_invalid = False
+        self._prefetched: tuple[str, ...] = ()
+
+    # Building.
+
+    def where(self, *conditions: p.Predicate, **lookups: Any) -> Self:
+        """Keep the records that fulfil all conditions and lookups.
+
+        Raises a `QueryError` for an unknown field or lookup, and for a value that
+        the field can never hold.
+        """
+        return self._narrowed(self._condition(conditions, lookups))
+
+    def where_not(self, *conditions: p.Predicate, **lookups: Any) -> Self:
+        """Keep the records that do not fulfil all of these: the exact complement."""
+        return self._narrowed(p.negation(self._condition(conditions, lookups)))
+
+    def _condition(
+        self, conditions: tuple[p.Predicate, ...], lookups: dict[str, Any]
+    ) -> p.Predicate:
+        for condition in conditions:
+            if not isinstance(condition, p.Predicate):
+                raise TypeError(
+                    f"{condition!r} is no condition; write where(F.age > 18) or "
+                    "where(age__gt=18)"
+                )
+        shape = self.model.__pymodels_codec__.shape
+        bound = [bind(condition, shape) for condition in conditions]
+        return self._as_kept(p.every(*bound, parse_lookups(shape, lookups)))
+
+    def _as_kept(self, predicate: p.Predicate) -> p.Predicate:
+        if not self.storage.keeps_milliseconds:
+            return predicate
+        return asked_in_milliseconds(predicate)
+
+    def _narrowed(self, condition: p.Predicate) -> Self:
+        self._refuse_slice("a condition")
+        return self._with(_asked=p.every(self._asked, condition))
+
+    def _refuse_slice(self, what: str) -> None:
+        if self._start or self._stop is not None:
+            raise QueryError(
+                f"{what} cannot follow a slice: it would ask about the records "
+                "before they were cut; put the slice last"
+            )
+
+    def _with(self, **parts: Any) -> Self:
+        other = copy(self)
+        vars(other).update(parts)
+        return other
+
+    def order_by(self, *names: str | Expression | Descending) -> Self:
+        """Order by names, each ascending or with a leading "-"; replaces an order.
+
+        No names at all: no order. The key always comes last, in the direction of
+        the last name.
+        """
+        self._refuse_slice("an order")
+        shape = self.model.__pymodels_codec__.shape
+        order = tuple(parse_order(shape, name) for name in names)
+        if len({one.path for one in order}) < len(order):
+            raise QueryError(f"order_by{names!r} names a field twice")
+        return self._with(_order=order)
+
+    def skip_invalid(self) -> Self:
+        """Leave out the records that belong to the model but do not validate.
+
+        Each record is loaded to find out, for counting and deleting too.
+        """
+        return self._with(_skips_invalid=True)
+
+    def prefetch(self, *names: str) -> Self:
+        """Load what these references refer to in batches, with the records."""
+        for name in names:
+            self.model.__pymodels_codec__.check_reference(name)
+        return self._with(_prefetched=(*self._prefetched, *names))
+
+    @overload
+    def __getitem__(self, at: int) -> M: ...
+    @overload
+    def __getitem__(self, at: slice) -> Self: ...
+    def __getitem__(self, at: int | slice) -> M | Self:
+        start, stop = sliced(self._start, self._stop, at)
+        part = self._with(_start=start, _stop=stop)
+        if isinstance(at, slice):
+            return part
+        for instance in part:
+            return instance
+        raise IndexError(f"the query has no record {at}")
+
+    def __or__(self, other: Self) -> Self:
+        return self._joined(other, p.any_of)
+
+    def __and__(self, other: Self) -> Self:
+        return self._joined(other, p.every)
+
+    def __sub__(self, other: Self) -> Self:
+        return self._joined(other, lambda one, two: p.every(one, p.negation(two)))
+
+    def _joined(self, other: object, join: Callable[..., p.Predicate]) -> Self:
+        if not isinstance(other, BaseQuery):
+            raise TypeError(f"a query joins with a query, not with {other!r}")
+        if other.model is not self.model or other.storage is not self.storage:
+            raise QueryError(
+                "queries join when they are of one model and one storage, not "
+                f"{self.model.__name__} in {self.storage} with "
+                f"{other.model.__name__} in {other.storage}"
+            )
+        self._refuse_slice("another query")
+        other._refuse_slice("another query")
+        return self._with(_asked=join(self._asked, other._asked))
+
+    # Asking.
+
+    @property
+    def spec(self) -> Spec:
+        """All that the query asks, membership included."""
+        membership = self._as_kept(self.model.__pymodels_codec__.membership)
+        predicate = p.every(self._asked, membership)
+        return Spec(predicate, self._order, self._start, self._stop)
+
+    def plan(self) -> Plan:
+        """Show what the database does and what is done here; print it."""
+        plan = make_plan(self.spec, self.compile, self.can_sort)
+        skips = "each record is loaded, invalid ones are skipped"
+        note = skips if self._skips_invalid else ""
+        return replace(plan, native=self.describe(plan.pushed), note=note)
+
+    def _planned(self, spec: Spec | None = None) -> Plan:
+        self.storage.check_open()
+        plan = make_plan(spec or self.spec, self.compile, self.can_sort)
+        if self.storage.residual != "allow" and not plan.is_pushed:
+            what = f"{self.model.__name__} in {self.storage}"
+            object_to_residual(plan, what, forbid=self.storage.residual == "forbid")
+        return plan
+
+    def _decode(self, row: Row) -> Record:
+        return self.storage.decode(row, self.model.__pymodels_codec__.shape)
+
+    def _peek(self, row: Row) -> Record:
+        return self.storage.peek(row, self.model.__pymodels_codec__.shape)
+
+    def _rows(self) -> Iterator[Row]:
+        return self._valid_rows() if self._skips_invalid else self._run(self._planned())
+
+    def _run(self, plan: Plan) -> Iterator[Row]:
+        rows = self.run(plan.pushed)
+        return rows if plan.is_pushed else self._finished(plan.residual, rows)
+
+    def _finished(self, residual: Spec, rows: Iterator[Row]) -> Iterator[Row]:
+        return finish(residual, rows, self._peek, self.storage.key_place)
+
+    def _valid_rows(self) -> Iterator[Row]:
+        """Slice after the invalid ones are gone, in the order a slice has."""
+        spec = self.spec
+        whole = Spec(spec.predicate, spec.complete_order())
+        load = self.storage.loader_of(self.model)
+
+        def is_valid(row: Row) -> bool:
+            try:
+                load(row)
+            except InvalidRecord:
+                return False
+            return True
+
+        rows = self._run(self._planned(whole))
+        return islice(filter(is_valid, rows), spec.start, spec.stop)
+
+    def __iter__(self) -> Iterator[M]:
+        found = self._sifted() or map(self.storage.loader_of(self.model), self._rows())
+        return self._with_references(found) if self._prefetched else found
+
+    def _sifted(self) -> Iterator[M] | None:
+        """Ask without membership, where loading a record shows it by the way."""
+        self.storage.check_open()
+        if self._skips_invalid or self.spec.is_sliced:
+            return None
+        sift = self.storage.sifter_of(self.model)
+        asked = Spec(self._asked, self._order)
+        return None if sift is None else self.sifted(asked, sift)
+
+    def _with_references(self, instances: Iterator[M]) -> Iterator[M]:
+        while batch := list(islice(instances, PREFETCHED)):
+            for name in self._prefetched:
+                self.model.__pymodels_codec__.prefetch(batch, name, self.storage)
+            yield from batch
+
+    def count(self) -> int:
+        """Count the records, in the database where it can."""
+        if self._skips_invalid:
+            return sum(1 for _ in self._valid_rows())
+        # An order changes no number, and might have to be made here.
+        spec = self.spec
+        plan = self._planned(Spec(spec.predicate, (), spec.start, spec.stop))
+        if plan.is_pushed:
+            return self.count_pushed(plan.pushed)
+        whole = Spec(plan.residual.predicate)
+        rows = self._finished(whole, self.run(plan.pushed))
+        return sum(1 for _ in islice(rows, spec.start, spec.stop))
+
+    def exists(self) -> bool:
+        """Say whether there is any such record."""
+        plan = None if self._skips_invalid else self._in_any_order()._planned()
+        if plan and plan.is_pushed:
+            return self.exists_pushed(plan.pushed)
+        rows = self._run(plan) if plan else self._valid_rows()
+        return any(True for _ in rows)
+
+    def _in_any_order(self) -> Self:
+        """Give the query without its order, where that changes no answer."""
+        return self if self.spec.is_sliced else self._with(_order=())
+
+    def first(self) -> M | None:
+        """Give the first instance in the query's order, else the key's; or None."""
+        return next(iter(self[:1]), None)
+
+    def one(self) -> M:
+        """Give the only instance; raises `RecordNotFound` or `MultipleFound`."""
+        found = list(islice(self._in_any_order(), 2))
+        if len(found) == 1:
+            return found[0]
+        if not found:
+            raise RecordNotFound(f"no record: {self._question}")
+        raise MultipleFound(
+            f"one {self.model.__name__} was asked for; more in {self._question}"
+        )
+
+    def get(self, *conditions: p.Predicate, **lookups: Any) -> M:
+        """Give the only instance that fulfils all of these, as `one` does."""
+        return self.where(*conditions, **lookups).one()
+
+    def keys(self) -> Iterator[str]:
+        """Iterate over the keys."""
+        return (row[0] for row in self._rows())
+
+    def records(self) -> Iterator[tuple[str, Record]]:
+        """Iterate over pairs of key and plain record."""
+        return ((row[0], self._decode(row)) for row in self._rows())
+
+    def values(self, name: str | Expression) -> list[Any]:
+        """Give the distinct values of a field, None left out, in the law's order."""
+        _, path, _ = parse_path(self.model.__pymodels_codec__.shape, name)
+        found = {
+            sort_key(value): value
+            for value in self._values_at(path)
+            if kind_of(value) not in {Kind.NONE, Kind.OTHER}
+        }
+        # Copies: a store may have shown its own lists and maps.
+        return [deepcopy(found[place]) for place in sorted(found)]
+
+    def _values_at(self, path: Path) -> Iterator[Any]:
+        if not self._skips_invalid:
+            plan = self._in_any_order()._planned()
+            pushed = self.distinct_pushed(plan.pushed, path) if plan.is_pushed else None
+            if pushed is not None:
+                return pushed
+        rows = self._in_any_order()._rows()
+        return (row[0] if path == KEY else read(self._peek(row), path) for row in rows)
+
+    def __contains__(self, candidate: object) -> bool:
+        key = candidate if isinstance(candidate, str) else None
+        if isinstance(candidate, self.model) and candidate.storage is self.storage:
+            key = candidate.key
+        if not is_key(key):
+            return False
+        if self._start or self._stop is not None or self._skips_invalid:
+            return key in set(self.keys())
+        return self._narrowed(p.Equal(KEY, key)).exists()
+
+    # Writing.
+
+    def delete(self) -> int:
+        """Remove the records; say how many."""
+        if not self._skips_invalid:
+            plan = self._in_any_order()._planned()
+            done = self.discard_pushed(plan.pushed) if plan.is_pushed else None
+            if done is not None:
+                return done
+        return self._each("deleted", self.storage.discard)
+
+    def update(self, **values: Any) -> int:
+        """Set fields, or nested paths, of all the records; say how many.
+
+        Each value is validated as its field's. Raises pydantic's
+        `ValidationError`, `UnknownField`, and `NotInModel` if the new values by
+        themselves would break membership; nothing is written then.
+        """
+        changes = self.model.__pymodels_codec__.changes_to(values, self.storage)
+        if not changes:
+            return self.count()
+        if not self._skips_invalid:
+            plan = self._in_any_order()._planned()
+            done = self.patch_pushed(plan.pushed, changes) if plan.is_pushed else None
+            if done is not None:
+                return done
+        return self._each("updated", lambda key: self.storage.patch(key, changes))
+
+    def _each(self, what: str, write: Callable[[str], bool]) -> int:
+        """Write one record after the other; all or none in a transaction."""
+        done, storage = 0, self.storage
+        try:
+            with storage.transaction() if storage.has_transactions else nullcontext():
+                # All keys first: what is written must not change what is found.
+                for key in list(self._in_any_order().keys()):
+                    done += write(key)
+        except Exception as error:
+            if not done or storage.has_transactions:
+                error.add_note(f"nothing was {what}")
+                raise
+            raise WriteInterrupted(
+                f"{done} records were {what}, then: {error}", done
+            ) from error
+        return done
+
+    # Showing.
+
+    def __len__(self) -> NoReturn:
+        raise TypeError("a query has no len(): use count(), which asks the database")
+
+    def __bool__(self) -> NoReturn:
+        raise TypeError("a query has no truth: use exists(), which asks the database")
+
+    @property
+    def _question(self) -> str:
+        """What is asked, in words, for messages."""
+        spec = Spec(self._asked, self._order, self._start, self._stop)
+        return f"{self.model.__name__} in {self.storage} where {spec}"
+
+    def __repr__(self) -> str:
+        """Show at most 20 instances; an error is shown, never raised."""
+        try:
+            found = [repr(instance) for instance in self[: SHOWN + 1]]
+        except Exception as error:
+            return f"<query of {self._question}: {type(error).__name__}: {error}>"
+        if len(found) > SHOWN:
+            found[SHOWN] = "..."
+        return "[" + ", ".join(found) + "]"
