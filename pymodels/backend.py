@@ -9,7 +9,7 @@ from pymodels import errors
 from pymodels.hooks import IS_THERE, M
 from pymodels.indexes import BoundIndex, Index
 from pymodels.keys import is_key
-from pymodels.law import json_body, predicates
+from pymodels.law import evaluate, json_body, predicates
 from pymodels.law.canonical import canonical
 from pymodels.law.changes import Changes, apply
 from pymodels.law.evaluate import matcher
@@ -64,6 +64,7 @@ __all__ = [
     "canonical",
     "equal",
     "errors",
+    "evaluate",
     "from_query",
     "is_key",
     "is_naive",

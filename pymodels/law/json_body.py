@@ -15,8 +15,8 @@ from typing import Any
 
 from pymodels.errors import InvalidRecord
 from pymodels.law.changes import Changes
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Record, is_naive
+from pymodels.law.shapes import ANYTHING, Shape
+from pymodels.law.values import Record, is_naive, same
 
 NOTHING_MARKED = "{}"
 
@@ -228,3 +228,28 @@ def read_declared(value: Any, shape: Shape) -> Any:
         case list() if shape.items is not None:
             return [read_declared(part, shape.items) for part in value]
     return value
+
+
+def reads_back(changes: Changes) -> bool:
+    """Say whether a foreign record, which has no note, would read back the same."""
+    if changes.shape is None:
+        return all(marks(value) is None for value in changes.sets.values())
+    for path, value in changes.sets.items():
+        shape = changes.shape
+        for name in path:
+            shape = shape.stored_member(name) or ANYTHING
+        if not _reads_back(value, shape):
+            return False
+    return True
+
+
+def _reads_back(value: Any, shape: Shape) -> bool:
+    kind = type(value)
+    if kind in _KINDS_OF_JSON or (kind is str and not shape.reads_text):
+        return True
+    if kind is date and shape.reads_text == ("date",):
+        return True
+    return same(read_declared(json.loads(value_json(value)[0]), shape), value)
+
+
+_KINDS_OF_JSON = frozenset({int, float, bool, type(None)})

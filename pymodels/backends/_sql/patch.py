@@ -5,7 +5,6 @@ path is guarded by a test of each map above it, for `json_set` does nothing, and
 says nothing, where one of them has become something else.
 """
 
-import json
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -18,9 +17,8 @@ from pymodels.backends._sql.terms import (
     path_expression,
 )
 from pymodels.law.changes import Changes
-from pymodels.law.json_body import marks, read_declared, to_json, value_json
-from pymodels.law.shapes import ANYTHING, Shape
-from pymodels.law.values import Path, same
+from pymodels.law.json_body import marks, to_json, value_json
+from pymodels.law.values import Path
 
 MOST_PATHS = 30
 """Paths of one call of `json_set`: SQLite functions take 127 arguments."""
@@ -30,36 +28,6 @@ def can_patch(changes: Changes) -> bool:
     """Say whether every name in the paths can be spelled in SQL."""
     paths = [*changes.sets, *changes.removes]
     return all(is_pushable(name) for path in paths for name in path)
-
-
-def reads_back(changes: Changes) -> bool:
-    """Say whether a foreign record, which has no note, would read back the same."""
-    if changes.shape is None:
-        return all(marks(value) is None for value in changes.sets.values())
-    for path, value in changes.sets.items():
-        shape = changes.shape
-        for name in path:
-            shape = shape.stored_member(name) or ANYTHING
-        if not _reads_back(value, shape):
-            return False
-    return True
-
-
-def _reads_back(value: Any, shape: Shape) -> bool:
-    kind = type(value)
-    if kind in _TOLD_BY_JSON or (kind is str and not shape.reads_text):
-        return True
-    if kind is date and shape.reads_text == ("date",):
-        return True
-    return same(read_declared(_natural(value), shape), value)
-
-
-_TOLD_BY_JSON = frozenset({int, float, bool, type(None)})
-
-
-def _natural(value: Any) -> Any:
-    """Give what a foreign reader makes of a value's JSON text."""
-    return json.loads(value_json(value)[0])
 
 
 def assignments(changes: Changes, columns: Columns) -> Sql:

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pymodels.backends._sql.patch import reads_back
 from pymodels.backends._tokyo import columns
 from pymodels.backends._tokyo.columns import (
     NOTE,
@@ -166,10 +165,10 @@ class JsonForm:
         if row[2] is not None:
             return self.encode(row[0], apply(self.decode(row), changes))
         json_body.refuse_repeated_names(row[0], row[1])
-        shape = None if reads_back(changes) else changes.shape
+        shape = None if json_body.reads_back(changes) else changes.shape
         record = apply(self.decode(row, shape), changes)
         found = self.encode(row[0], record)
-        return (*found[:2], None) if reads_back(changes) else found
+        return (*found[:2], None) if json_body.reads_back(changes) else found
 
     def row(self, key: bytes, stored: bytes) -> Row:
         """Split what a file holds into text and note."""

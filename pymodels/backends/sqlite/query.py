@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pymodels.backends._sql.order import order_by
-from pymodels.backends._sql.patch import assignments, can_patch, reads_back
+from pymodels.backends._sql.patch import assignments, can_patch
 from pymodels.backends._sql.predicates import compile_predicate, compile_terms, native
 from pymodels.backends._sql.terms import (
     ALWAYS,
@@ -147,7 +147,7 @@ class Query(BaseQuery[M]):
 
     def patch_pushed(self, pushed: Pushed, changes: Changes) -> int | None:
         """Change in one statement, unless a foreign row would need a note."""
-        if not can_patch(changes) or not reads_back(changes):
+        if not can_patch(changes) or not json_body.reads_back(changes):
             return None
         patch = assignments(changes, self.columns)
         with self.storage.file.writing() as writer:

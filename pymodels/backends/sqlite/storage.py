@@ -6,7 +6,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.backends._sql.patch import assignments, can_patch, reads_back
+from pymodels.backends._sql.patch import assignments, can_patch
 from pymodels.backends._sql.predicates import compile_predicate
 from pymodels.backends._sql.terms import Sql, joined
 from pymodels.backends.sqlite.facts import Known
@@ -149,7 +149,7 @@ class Storage(BaseStorage):
         if row[2] is None:
             # SQLite would change the first of two, and Python read the last.
             json_body.refuse_repeated_names(row[0], row[1])
-        if row[2] is None and reads_back(changes):
+        if row[2] is None and json_body.reads_back(changes):
             record = apply(self.decode(row), changes)
             return (row[0], json_body.encode(record)[0], None)
         shape = changes.shape if row[2] is None else None
@@ -241,7 +241,7 @@ class Storage(BaseStorage):
 
     def patch(self, key: str, changes: Changes) -> bool:
         """Change in one statement; where SQL cannot say it, in one transaction."""
-        table, keeps_note = self.table, reads_back(changes)
+        table, keeps_note = self.table, json_body.reads_back(changes)
         if can_patch(changes) and (keeps_note or table.has_note):
             patch = assignments(changes, table.columns)
             # A foreign row that would need a note is rewritten with one below.
