@@ -6,7 +6,7 @@ hook; `docs/write-a-backend.md` goes through it with an example.
 """
 
 from pymodels import errors
-from pymodels.hooks import IS_THERE, M
+from pymodels.hooks import IS_THERE
 from pymodels.indexes import BoundIndex, Index
 from pymodels.keys import is_key
 from pymodels.law import evaluate, json_body, predicates
@@ -31,6 +31,14 @@ from pymodels.law.values import (
     sort_key,
 )
 from pymodels.querying.plan import Native, Order, Pushed, Row, Spec
+from pymodels.querying.protocols import (
+    Codec,
+    Instance,
+    M,
+    check_model,
+    codec_of,
+    is_model,
+)
 from pymodels.querying.query import BaseQuery
 from pymodels.settings import from_query
 from pymodels.storage import BaseStorage
@@ -46,8 +54,10 @@ __all__ = [
     "BaseStorage",
     "BoundIndex",
     "Changes",
+    "Codec",
     "HasKind",
     "Index",
+    "Instance",
     "Kind",
     "M",
     "Member",
@@ -62,11 +72,14 @@ __all__ = [
     "Spec",
     "apply",
     "canonical",
+    "check_model",
+    "codec_of",
     "equal",
     "errors",
     "evaluate",
     "from_query",
     "is_key",
+    "is_model",
     "is_naive",
     "json_body",
     "kind_of",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from operator import is_not
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic
 
 from pymodels.errors import SettingsError, Unsupported
 from pymodels.indexes import BoundIndex
@@ -19,13 +19,11 @@ from pymodels.law.predicates import Predicate
 from pymodels.law.shapes import Shape
 from pymodels.law.values import Path, Record
 from pymodels.querying.plan import Native, Order, Pushed, Row, Spec
+from pymodels.querying.protocols import Instance, M, codec_of
 from pymodels.settings import from_query
 
 if TYPE_CHECKING:
-    from pymodels.models.model import Model
     from pymodels.storage import BaseStorage
-
-M = TypeVar("M", bound="Model")
 
 IS_THERE: Any = partial(is_not, None)
 
@@ -77,9 +75,11 @@ class StorageHooks:
         """Give what the key of a row sorts by (law 12.4)."""
         return row[0]
 
-    def fetch_members(self, model: type["Model"], keys: Iterable[str]) -> Iterator[Row]:
+    def fetch_members(
+        self, model: type[Instance], keys: Iterable[str]
+    ) -> Iterator[Row]:
         """Yield the rows of those keys that are there and belong to the model."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         belongs = matcher(codec.membership)
         for row in self.fetch(keys):
             if belongs(row[0], self.peek(row, codec.shape)):
@@ -134,7 +134,7 @@ class StorageHooks:
 
     def loader(self, model: type[M]) -> Callable[[Row], M]:
         """Give the function from a row to an instance, the shortest proven way."""
-        return model.__pymodels_codec__.loader(self)  # type: ignore[arg-type]  # a BaseStorage
+        return codec_of(model).loader(self)
 
     def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
         """Give the function from any row to an instance, or None for no member.
@@ -144,9 +144,9 @@ class StorageHooks:
         """
         return None
 
-    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+    def dumper(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
         """Give the function from a key and a new instance to a row."""
-        record_of = model.__pymodels_codec__.new_record
+        record_of = codec_of(model).new_record
         return lambda key, instance: self.encode(key, record_of(key, instance))
 
     def patched(self, row: Row, changes: Changes) -> Row:

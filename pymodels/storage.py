@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pymodels.errors import (
     DuplicateKey,
@@ -24,12 +24,10 @@ from pymodels.law.changes import Changes
 from pymodels.law.values import Record
 from pymodels.models.batches import save_batch
 from pymodels.querying.plan import Row
+from pymodels.querying.protocols import Instance, M, check_model, codec_of
 
 if TYPE_CHECKING:
-    from pymodels.models.model import Model
     from pymodels.querying.query import BaseQuery
-
-M = TypeVar("M", bound="Model")
 
 RESIDUALS = ("allow", "warn", "forbid")
 BATCH = 2_000
@@ -117,7 +115,7 @@ class BaseStorage(StorageHooks):
 
     def loader_of(self, model: type[M]) -> Callable[[Row], M]:
         """Give the loader of a model, made once."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         found = self._loaders.get(codec)
         if found is None:
             found = self._loaders[codec] = self.loader(model)
@@ -125,14 +123,14 @@ class BaseStorage(StorageHooks):
 
     def sifter_of(self, model: type[M]) -> Callable[[Row], M | None] | None:
         """Give the sifter of a model, made once; None where there is none."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         if codec not in self._sifters:
             self._sifters[codec] = self.sifter(model)
         return self._sifters[codec]
 
-    def dumper_of(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+    def dumper_of(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
         """Give the dumper of a model, made once."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         found = self._dumpers.get(codec)
         if found is None:
             found = self._dumpers[codec] = self.dumper(model)
@@ -180,7 +178,7 @@ class BaseStorage(StorageHooks):
             if instance is not None:
                 yield instance
 
-    def save_many(self, instances: Iterable["Model"]) -> list[str]:
+    def save_many(self, instances: Iterable[Instance]) -> list[str]:
         """Save many instances, new ones in batches; give their keys in order.
 
         Each batch of `batch_size` is written whole or not at all, where the backend
@@ -198,7 +196,7 @@ class BaseStorage(StorageHooks):
         self.settle()
         return keys
 
-    def _save_batches(self, source: Iterator["Model"], keys: list[str]) -> None:
+    def _save_batches(self, source: Iterator[Instance], keys: list[str]) -> None:
         while batch := list(islice(source, self.batch_size)):
             try:
                 keys += save_batch(self, batch)
@@ -212,10 +210,10 @@ class BaseStorage(StorageHooks):
                     f"{len(keys)} instances were saved, then: {error}", len(keys)
                 ) from error
 
-    def create(self, instance: "Model", key: str | None, *, replace: bool) -> str:
+    def create(self, instance: Instance, key: str | None, *, replace: bool) -> str:
         """Write a new instance whole; what `Model.save` calls. Gives its key."""
         self.check_open()
-        codec = type(instance).__pymodels_codec__
+        codec = codec_of(type(instance))
         chosen = new_key() if key is None else check_key(key)
         with codec.references_saved(instance, self):
             row = self.dumper_of(type(instance))(chosen, instance)
@@ -248,7 +246,7 @@ class BaseStorage(StorageHooks):
         if not (is_key(key) and self.discard(key)):
             raise RecordNotFound(f"no record {key!r} in {self}")
 
-    def ensure_indexes(self, *models: type["Model"]) -> list[str]:
+    def ensure_indexes(self, *models: type[Instance]) -> list[str]:
         """Make the indexes that the models ask for; safe to repeat.
 
         Gives the names of all of them.
@@ -259,7 +257,7 @@ class BaseStorage(StorageHooks):
         return [
             self.create_index(index)
             for model in models
-            for index in model.__pymodels_codec__.indexes
+            for index in codec_of(model).indexes
         ]
 
     @contextmanager
@@ -357,9 +355,3 @@ class BaseStorage(StorageHooks):
 
     def __repr__(self) -> str:
         return f"<{self}>"
-
-
-def check_model(model: object) -> None:
-    """Raise `TypeError` for what is no model class."""
-    if not (isinstance(model, type) and hasattr(model, "__pymodels_codec__")):
-        raise TypeError(f"a model class is expected, not {model!r}")

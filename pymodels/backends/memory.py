@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from pymodels.backend import M
 from pymodels.errors import DuplicateKey, SettingsError
 from pymodels.indexes import BoundIndex
 from pymodels.law.canonical import canonical
@@ -17,7 +18,7 @@ from pymodels.law.evaluate import matcher
 from pymodels.law.shapes import Shape
 from pymodels.law.values import Record, read, sort_key
 from pymodels.querying.plan import Pushed, Row
-from pymodels.querying.query import BaseQuery, M
+from pymodels.querying.query import BaseQuery
 from pymodels.storage import BaseStorage
 
 

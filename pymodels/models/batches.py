@@ -7,11 +7,10 @@ from pymodels.errors import DuplicateKey
 from pymodels.keys import new_key
 
 if TYPE_CHECKING:
-    from pymodels.models.model import Model
     from pymodels.storage import BaseStorage
 
 
-def save_batch(storage: "BaseStorage", batch: list["Model"]) -> list[str]:
+def save_batch(storage: "BaseStorage", batch: list[Any]) -> list[str]:
     """Save some instances, all or none where there are transactions.
 
     Gives their keys in order. If it fails, each instance is as it was.
@@ -48,7 +47,7 @@ def save_batch(storage: "BaseStorage", batch: list["Model"]) -> list[str]:
 
 
 def _insert_new(
-    storage: "BaseStorage", new: list["Model"], codecs: dict[type, Any]
+    storage: "BaseStorage", new: list[Any], codecs: dict[type, Any]
 ) -> None:
     dumpers = {model: storage.dumper_of(model) for model in codecs}
     rows = [dumpers[type(one)](new_key(), one) for one in new]

@@ -42,6 +42,7 @@ from pymodels.models.rounding import holds_datetimes, round_instance
 from pymodels.models.schema import definitions_of, model_node, storage_schema
 from pymodels.querying.binding import parse_order
 from pymodels.querying.plan import Row
+from pymodels.querying.protocols import is_model
 
 if TYPE_CHECKING:
     from pymodels.models.model import Model
@@ -300,7 +301,7 @@ class ModelCodec:
         """Turn bare instances that slipped past validation into references."""
         for name in self.reference_fields:
             value = vars(instance).get(name)
-            if hasattr(type(value), "__pymodels_codec__"):
+            if is_model(type(value)):
                 validator = updates.field_validator(self, (name,))
                 vars(instance)[name] = validator.validate_python(value)
 
@@ -347,7 +348,7 @@ class ModelCodec:
 def names_of(cls: type) -> dict[str, str]:
     """Give the stored names that a class's `Meta` chooses."""
     # Not by the class: its codec may be in the making.
-    if not hasattr(type(cls), "__pymodels_codec__"):
+    if not is_model(cls):
         return {}
     names: dict[str, str] = merged_options(cls)["names"]
     return names

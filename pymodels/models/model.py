@@ -18,7 +18,7 @@ from pymodels.models.codec import ModelCodec
 from pymodels.models.meta import check_names, prefill
 from pymodels.models.saving import UnaskedRow, save_changes, whole_record
 from pymodels.querying.plan import Row
-from pymodels.storage import check_model
+from pymodels.querying.protocols import check_model, codec_of
 
 if TYPE_CHECKING:
     from pymodels.querying.query import BaseQuery
@@ -32,6 +32,8 @@ O = TypeVar("O", bound="Model")  # noqa: E741  # the other model of convert_to
 class ModelMeta(ModelMetaclass):
     """Checks names when a model class is made, and prefills its conditions."""
 
+    __pymodels_model__ = True
+
     # pydantic's own machinery: a subclass has no other place to stand.
     def __new__(
         mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kw: Any
@@ -41,6 +43,7 @@ class ModelMeta(ModelMetaclass):
         if any(isinstance(base, ModelMeta) for base in bases):
             check_names(name, namespace.get("__annotations__", {}).keys() - {"Meta"})
             prefill(bases, namespace)
+        namespace["__pymodels_codec__"] = _Unmade()
         if kw.get("__pydantic_reset_parent_namespace__", True):
             # pydantic looks for names two frames up, which would be this one.
             around = parent_frame_namespace(parent_depth=2)
@@ -54,17 +57,16 @@ class ModelMeta(ModelMetaclass):
             check_names(name, getattr(made, "__pydantic_fields__", {}).keys())
         return made
 
-    @property
-    def __pymodels_codec__(cls) -> ModelCodec:
-        """What the model knows of its records, made when it is first needed."""
-        found: ModelCodec | None = cls.__dict__.get("__pymodels_codec_made__")
-        if found is None:
-            if not cls.__pydantic_complete__:  # type: ignore[attr-defined]  # pydantic's
-                cls.model_rebuild()  # type: ignore[attr-defined]  # pydantic's
-            made = ModelCodec(cls, set_row, set_storage, _row_of)  # type: ignore[arg-type]  # a Model
-            type.__setattr__(cls, "__pymodels_codec_made__", made)
-            return made
-        return found
+
+class _Unmade:
+    """Stands for the codec of a class until it is first asked for, and makes it."""
+
+    def __get__(self, instance: object, model: type["Model"]) -> ModelCodec:
+        if not model.__pydantic_complete__:
+            model.model_rebuild()
+        codec = ModelCodec(model, set_row, set_storage, _row_of)
+        type.__setattr__(model, "__pymodels_codec__", codec)
+        return codec
 
 
 class Model(BaseModel, metaclass=ModelMeta):
@@ -83,7 +85,7 @@ class Model(BaseModel, metaclass=ModelMeta):
 
     model_config = ConfigDict(validate_assignment=True)
 
-    __pymodels_codec_made__: ClassVar[Any]
+    __pymodels_codec__: ClassVar[Any]
     __pymodels_references__: ClassVar[frozenset[str]] = frozenset()
 
     if not TYPE_CHECKING:
@@ -108,17 +110,12 @@ class Model(BaseModel, metaclass=ModelMeta):
             )
         if cls.__pydantic_root_model__:
             raise DefinitionError(f"{cls.__name__}: a record is a map, not one value")
-        cls.__pymodels_forget__()
+        type.__setattr__(cls, "__pymodels_codec__", _Unmade())
         if cls.__pydantic_generic_metadata__["parameters"]:
             return
         codec = cls.__pymodels_codec__
         _ = codec.indexes
         cls.__pymodels_references__ = frozenset(codec.reference_fields)
-
-    @classmethod
-    def __pymodels_forget__(cls) -> None:
-        if "__pymodels_codec_made__" in cls.__dict__:
-            type.__delattr__(cls, "__pymodels_codec_made__")
 
     @classmethod
     def model_rebuild(cls, **options: Any) -> bool | None:
@@ -127,7 +124,7 @@ class Model(BaseModel, metaclass=ModelMeta):
         depth = options.pop("_parent_namespace_depth", 2) + 1
         rebuilt = super().model_rebuild(_parent_namespace_depth=depth, **options)
         if rebuilt:
-            cls.__pymodels_forget__()
+            type.__setattr__(cls, "__pymodels_codec__", _Unmade())
         return rebuilt
 
     @property
@@ -152,7 +149,7 @@ class Model(BaseModel, metaclass=ModelMeta):
     @classmethod
     def fits(cls, record: Mapping[str, Any], key: str = "") -> bool:
         """Say whether a plain record belongs to this model; under a key, if it asks."""
-        return cls.__pymodels_codec__.belongs(key, canonical(dict(record), "record"))
+        return codec_of(cls).belongs(key, canonical(dict(record), "record"))
 
     def save(
         self,

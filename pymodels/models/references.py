@@ -17,6 +17,7 @@ from pymodels.errors import (
 from pymodels.keys import check_key, is_key
 from pymodels.law.shapes import ANYTHING, Shape
 from pymodels.models.fields import REFERENCE
+from pymodels.querying.protocols import is_model
 
 if TYPE_CHECKING:
     from typing import Self
@@ -176,7 +177,7 @@ def _check_target(value: Any, model: "type[Model] | None") -> None:
     if isinstance(value, Reference):
         known = value._model() if callable(value._model) else None
         found = known if value._instance is None else type(value._instance)
-    elif not hasattr(found, "__pymodels_codec__"):
+    elif not is_model(found):
         raise ValueError("an instance, a key or a Reference is expected")
     if model is not None and found is not None and not issubclass(found, model):
         raise ValueError(
@@ -254,9 +255,7 @@ def targets_in(value: Any, shape: Shape | None) -> Iterator[Any]:
 
 
 def _refers(value: Any) -> bool:
-    return isinstance(value, Reference | str) or hasattr(
-        type(type(value)), "__pymodels_codec__"
-    )
+    return isinstance(value, Reference | str) or is_model(type(value))
 
 
 def settle(instance: "Model", names: Iterable[str], storage: "BaseStorage") -> None:

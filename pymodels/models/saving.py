@@ -14,6 +14,7 @@ from pymodels.law.changes import Changes, apply, between
 from pymodels.law.values import Path, Record, same
 from pymodels.models.membership import merged_options
 from pymodels.querying.plan import Row
+from pymodels.querying.protocols import is_model
 
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
@@ -127,7 +128,7 @@ def _parts(value: Any) -> tuple[set[str], dict[str, Any]]:
         return set(), value
     parts = getattr(value, "__dict__", {})
     names: dict[str, str] = {}
-    if hasattr(type(type(value)), "__pymodels_codec__"):
+    if is_model(type(value)):
         names = merged_options(type(value))["names"]
     given = {names.get(name, name) for name in getattr(value, "model_fields_set", ())}
     return given, {names.get(name, name): part for name, part in parts.items()}
@@ -178,7 +179,7 @@ def whole_record(
     instance: "Model", row: Row | None, storage: "BaseStorage | None"
 ) -> Record:
     """Give the record as it would be after a save, undeclared fields included."""
-    codec = type(instance).__pymodels_codec__
+    codec: ModelCodec = type(instance).__pymodels_codec__
     if row is None:
         return codec.record_of(instance)
     if storage is None:

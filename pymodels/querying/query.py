@@ -9,7 +9,7 @@ from contextlib import nullcontext
 from copy import copy, deepcopy
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
 
 from pymodels.errors import (
     InvalidRecord,
@@ -33,14 +33,12 @@ from pymodels.querying.plan import (
     make_plan,
     object_to_residual,
 )
+from pymodels.querying.protocols import M, codec_of
 from pymodels.querying.rounding import asked_in_milliseconds
 from pymodels.querying.slices import sliced
 
 if TYPE_CHECKING:
-    from pymodels.models.model import Model
     from pymodels.storage import BaseStorage
-
-M = TypeVar("M", bound="Model")
 
 SHOWN = 20
 PREFETCHED = 500
@@ -51,6 +49,7 @@ class BaseQuery(QueryHooks[M]):
 
     def __init__(self, model: type[M], storage: "BaseStorage") -> None:
         self.model = model
+        self.codec = codec_of(model)
         self.storage = storage
         self._asked: p.Predicate = p.EVERYTHING
         self._order: tuple[Order, ...] = ()
@@ -82,7 +81,7 @@ class BaseQuery(QueryHooks[M]):
                     f"{condition!r} is no condition; write where(F.age > 18) or "
                     "where(age__gt=18)"
                 )
-        shape = self.model.__pymodels_codec__.shape
+        shape = self.codec.shape
         bound = [bind(condition, shape) for condition in conditions]
         return self._as_kept(p.every(*bound, parse_lookups(shape, lookups)))
 
@@ -114,7 +113,7 @@ class BaseQuery(QueryHooks[M]):
         the last name.
         """
         self._refuse_slice("an order")
-        shape = self.model.__pymodels_codec__.shape
+        shape = self.codec.shape
         order = tuple(parse_order(shape, name) for name in names)
         if len({one.path for one in order}) < len(order):
             raise QueryError(f"order_by{names!r} names a field twice")
@@ -130,7 +129,7 @@ class BaseQuery(QueryHooks[M]):
     def prefetch(self, *names: str) -> Self:
         """Load what these references refer to in batches, with the records."""
         for name in names:
-            self.model.__pymodels_codec__.check_reference(name)
+            self.codec.check_reference(name)
         return self._with(_prefetched=(*self._prefetched, *names))
 
     @overload
@@ -173,7 +172,7 @@ class BaseQuery(QueryHooks[M]):
     @property
     def spec(self) -> Spec:
         """All that the query asks, membership included."""
-        membership = self._as_kept(self.model.__pymodels_codec__.membership)
+        membership = self._as_kept(self.codec.membership)
         predicate = p.every(self._asked, membership)
         return Spec(predicate, self._order, self._start, self._stop)
 
@@ -193,10 +192,10 @@ class BaseQuery(QueryHooks[M]):
         return plan
 
     def _decode(self, row: Row) -> Record:
-        return self.storage.decode(row, self.model.__pymodels_codec__.shape)
+        return self.storage.decode(row, self.codec.shape)
 
     def _peek(self, row: Row) -> Record:
-        return self.storage.peek(row, self.model.__pymodels_codec__.shape)
+        return self.storage.peek(row, self.codec.shape)
 
     def _rows(self) -> Iterator[Row]:
         return self._valid_rows() if self._skips_invalid else self._run(self._planned())
@@ -240,7 +239,7 @@ class BaseQuery(QueryHooks[M]):
     def _with_references(self, instances: Iterator[M]) -> Iterator[M]:
         while batch := list(islice(instances, PREFETCHED)):
             for name in self._prefetched:
-                self.model.__pymodels_codec__.prefetch(batch, name, self.storage)
+                self.codec.prefetch(batch, name, self.storage)
             yield from batch
 
     def count(self) -> int:
@@ -297,7 +296,7 @@ class BaseQuery(QueryHooks[M]):
 
     def values(self, name: str | Expression) -> list[Any]:
         """Give the distinct values of a field, None left out, in the law's order."""
-        _, path, _ = parse_path(self.model.__pymodels_codec__.shape, name)
+        _, path, _ = parse_path(self.codec.shape, name)
         found = {
             sort_key(value): value
             for value in self._values_at(path)
@@ -343,7 +342,7 @@ class BaseQuery(QueryHooks[M]):
         `ValidationError`, `UnknownField`, and `NotInModel` if the new values by
         themselves would break membership; nothing is written then.
         """
-        changes = self.model.__pymodels_codec__.changes_to(values, self.storage)
+        changes = self.codec.changes_to(values, self.storage)
         if not changes:
             return self.count()
         if not self._skips_invalid:

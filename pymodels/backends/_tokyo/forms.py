@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pymodels.backend import Instance, M, codec_of
 from pymodels.backends._tokyo import columns
 from pymodels.backends._tokyo.columns import (
     NOTE,
@@ -25,10 +26,8 @@ from pymodels.law.predicates import HasKind, terms_of
 from pymodels.law.shapes import Shape
 from pymodels.law.values import Record
 from pymodels.querying.plan import Row
-from pymodels.querying.query import M
 
 if TYPE_CHECKING:
-    from pymodels.models.model import Model
     from pymodels.storage import BaseStorage
 
 
@@ -66,8 +65,8 @@ class Form(Protocol):
         """Give the short way through a scan, if there is one."""
 
     def dumper(
-        self, storage: "BaseStorage", model: type["Model"]
-    ) -> Callable[[str, "Model"], Row]:
+        self, storage: "BaseStorage", model: type[Instance]
+    ) -> Callable[[str, Instance], Row]:
         """Give the short way from new instances."""
 
 
@@ -99,7 +98,7 @@ class ColumnForm:
         self, storage: "BaseStorage", model: type[M]
     ) -> Callable[[Row], M] | None:
         """Load by way of the record, read by its note in one go."""
-        codec, read = model.__pymodels_codec__, columns.read_noted_row
+        codec, read = codec_of(model), columns.read_noted_row
         make, long_way = codec.maker(storage), codec.loader(storage)
 
         def load(row: Row) -> Any:
@@ -112,7 +111,7 @@ class ColumnForm:
         self, storage: "BaseStorage", model: type[M]
     ) -> Callable[[Row], M | None] | None:
         """Let the note tell membership, where that is a matter of kinds."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         judges = []
         for term in terms_of(codec.membership):
             if not isinstance(term, HasKind) or len(term.path) != 1:
@@ -141,8 +140,8 @@ class ColumnForm:
         return sift
 
     def dumper(
-        self, storage: "BaseStorage", model: type["Model"]
-    ) -> Callable[[str, "Model"], Row]:
+        self, storage: "BaseStorage", model: type[Instance]
+    ) -> Callable[[str, Instance], Row]:
         """Pack plain fields directly."""
         return column_dumper(storage, model)
 
@@ -190,19 +189,19 @@ class JsonForm:
         self, storage: "BaseStorage", model: type[M]
     ) -> Callable[[Row], M] | None:
         """Validate JSON text directly, where that is the same."""
-        return model.__pymodels_codec__.json.loader(storage)  # type: ignore[return-value]  # of this model
+        return codec_of(model).json.loader(storage)
 
     def sifter(
         self, storage: "BaseStorage", model: type[M]
     ) -> Callable[[Row], M | None] | None:
         """Let strict validation tell membership."""
-        return model.__pymodels_codec__.json.sifter(storage)  # type: ignore[return-value]  # of this model
+        return codec_of(model).json.sifter(storage)
 
     def dumper(
-        self, storage: "BaseStorage", model: type["Model"]
-    ) -> Callable[[str, "Model"], Row]:
+        self, storage: "BaseStorage", model: type[Instance]
+    ) -> Callable[[str, Instance], Row]:
         """Let pydantic write the JSON, where that is the same."""
-        return model.__pymodels_codec__.writing.dumper(storage)
+        return codec_of(model).writing.dumper(storage)
 
 
 def renamed(body: str, rename: Callable[[str], str]) -> str:

@@ -8,8 +8,9 @@ of any table; they are looked at again, here, before they are shown.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pymodels.backend import Instance, M
 from pymodels.backends._tokyo.conditions import compile_term
 from pymodels.backends._tokyo.forms import Form
 from pymodels.errors import Unsupported
@@ -20,7 +21,7 @@ from pymodels.law.evaluate import matcher
 from pymodels.law.shapes import Shape
 from pymodels.law.values import KEY, Record
 from pymodels.querying.plan import Native, Order, Pushed, Row
-from pymodels.querying.query import BaseQuery, M
+from pymodels.querying.query import BaseQuery
 from pymodels.storage import BaseStorage
 from pymodels.tokyo.search import (
     KEY_COLUMN,
@@ -30,9 +31,6 @@ from pymodels.tokyo.search import (
     Ordering,
     Search,
 )
-
-if TYPE_CHECKING:
-    from pymodels.models.model import Model
 
 NUMERIC = {Operator.NUMEQ, Operator.NUMGT, Operator.NUMGE, Operator.NUMLT}
 NUMERIC |= {Operator.NUMLE, Operator.NUMBT, Operator.NUMOREQ}
@@ -68,7 +66,7 @@ class SearchedStorage(BaseStorage):
         """Let loading show membership, where it does."""
         return self.form.sifter(self, model)
 
-    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+    def dumper(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
         """Take the short way from instances."""
         return self.form.dumper(self, model)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from pymodels.backend import Instance, codec_of
 from pymodels.backends._tokyo.columns import NOTE_COLUMN, column_of, note_text
 from pymodels.backends._tokyo.texts import float_text, text_bytes
 from pymodels.law.json_body import to_json
@@ -17,7 +18,6 @@ from pymodels.querying.plan import Row
 from pymodels.tokyo.packing import length
 
 if TYPE_CHECKING:
-    from pymodels.models.model import Model
     from pymodels.storage import BaseStorage
 
 
@@ -56,13 +56,13 @@ Template = tuple[tuple[Column, ...], bytes]
 
 
 def column_dumper(
-    storage: "BaseStorage", model: type["Model"]
-) -> Callable[[str, "Model"], Row]:
+    storage: "BaseStorage", model: type[Instance]
+) -> Callable[[str, Instance], Row]:
     """Give the function from a key and a new instance to key and packed columns."""
-    codec = model.__pymodels_codec__
+    codec = codec_of(model)
     record_of, writing = codec.new_record, codec.writing
 
-    def long_way(key: str, instance: "Model") -> Row:
+    def long_way(key: str, instance: Instance) -> Row:
         return storage.encode(key, record_of(key, instance))
 
     names = tuple(writing.types)
@@ -71,7 +71,7 @@ def column_dumper(
         return long_way
     templates: dict[tuple[type, ...], Template] = {}
 
-    def dump(key: str, instance: "Model") -> Row:
+    def dump(key: str, instance: Instance) -> Row:
         try:
             values = instance.__dict__
             kinds = tuple([type(values[name]) for name in names])

@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from datetime import date, datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
+from pymodels.backend import Instance, codec_of
 from pymodels.backends.mongodb.documents import KINDS, Document, stored_name
 from pymodels.law.values import LARGEST_INTEGER
 from pymodels.querying.plan import Row
-
-if TYPE_CHECKING:
-    from pymodels.models.model import Model
 
 _PLAIN = frozenset({str, int, float, bool, date, list, UUID, type(None)})
 LARGEST = LARGEST_INTEGER
@@ -28,14 +26,14 @@ class _Steps(NamedTuple):
 
 
 def dumper(
-    model: type["Model"], long_way: Callable[[str, "Model"], Row]
-) -> Callable[[str, "Model"], Row]:
+    model: type[Instance], long_way: Callable[[str, Instance], Row]
+) -> Callable[[str, Instance], Row]:
     """Give the function from a key and a new instance to a row.
 
     It looks at exact types, once for each combination of them; what is anything
     else, or no value of a record, goes the long way, which says so.
     """
-    codec = model.__pymodels_codec__
+    codec = codec_of(model)
     writing = codec.writing
     names = tuple(writing.types) if writing.is_plain else ()
     stored = tuple(codec.names.get(name, name) for name in names)
@@ -46,7 +44,7 @@ def dumper(
     known: dict[tuple[type, ...], _Steps] = {}
     whole = ("_id", *stored)
 
-    def dump(key: str, instance: "Model") -> Row:
+    def dump(key: str, instance: Instance) -> Row:
         try:
             values = values_of(vars(instance))
             types = tuple(map(type, values))

@@ -3,18 +3,16 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from pymodels.backend import Instance, M, codec_of
 from pymodels.backends.mongodb.documents import KINDS, Document, stored_name
 from pymodels.law.predicates import HasKind, Predicate, terms_of
 from pymodels.law.values import Kind
 from pymodels.querying.plan import Row
 
 if TYPE_CHECKING:
-    from pymodels.models.model import Model
     from pymodels.storage import BaseStorage
-
-M = TypeVar("M", bound="Model")
 
 MOST_KNOWN = 256
 _TYPES: dict[Kind, set[type]] = {
@@ -33,21 +31,21 @@ _TYPES: dict[Kind, set[type]] = {
 
 def loader(storage: "BaseStorage", model: type[M]) -> Callable[[Row], M]:
     """Give the function from a row to an instance of a model."""
-    codec = model.__pymodels_codec__
+    codec = codec_of(model)
     return _direct(storage, model, codec.loader(storage))
 
 
 def _direct(
-    storage: "BaseStorage", model: type["Model"], long_way: Callable[[Row], Any]
+    storage: "BaseStorage", model: type[Instance], long_way: Callable[[Row], Any]
 ) -> Callable[[Row], Any]:
-    direct = model.__pymodels_codec__.direct
+    direct = codec_of(model).direct
     names = tuple(direct.datetimes)
     stored = [member.stored for member in direct.codec.shape.members.values()]
     if any(stored_name(name) != name for name in stored):
         return long_way
-    if not names:
-        return direct.loader(storage, itemgetter(1), long_way)
-    return direct.loader(storage, lambda row: _zoned(row[1], names), long_way)
+    values_of = (lambda row: _zoned(row[1], names)) if names else itemgetter(1)
+    found: Callable[[Row], Any] = direct.loader(storage, values_of, long_way)
+    return found
 
 
 def _zoned(document: Document, names: tuple[str, ...]) -> Document | None:
@@ -73,7 +71,7 @@ def sifter(storage: "BaseStorage", model: type[M]) -> Callable[[Row], M | None] 
     A look at the types of the required fields tells membership where that is all
     a model asks for; whatever is not plain is asked of the evaluator.
     """
-    codec = model.__pymodels_codec__
+    codec = codec_of(model)
     required = _required(codec.membership)
     if not codec.direct.is_possible or not required or len(required) < 2:
         return None

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary
 
+from pymodels.backend import M, codec_of
 from pymodels.backends.mongodb.documents import KINDS
 from pymodels.backends.mongodb.errors import translated
 from pymodels.backends.mongodb.explain import shown
@@ -33,7 +34,7 @@ from pymodels.law.predicates import Predicate, terms_of
 from pymodels.law.shapes import Member, Shape
 from pymodels.law.values import KEY, Path
 from pymodels.querying.plan import Native, Order, Pushed, Row, Spec, make_plan
-from pymodels.querying.query import BaseQuery, M
+from pymodels.querying.query import BaseQuery
 
 if TYPE_CHECKING:
     from pymodels.backends.mongodb.storage import Storage
@@ -67,7 +68,7 @@ class Query(BaseQuery[M]):
 
     def __init__(self, model: type[M], storage: "Storage") -> None:
         super().__init__(model, storage)
-        self._members = members_of(model.__pymodels_codec__)
+        self._members = members_of(codec_of(model))
 
     def native(self, written: Form) -> Self:
         """Keep the documents that fulfil a filter of MongoDB's own language too.
@@ -98,7 +99,7 @@ class Query(BaseQuery[M]):
         return self._sorting(order) is not None
 
     def _sorting(self, order: tuple[Order, ...]) -> Sorting | None:
-        return sorting(order, self.model.__pymodels_codec__.shape)
+        return sorting(order, codec_of(self.model).shape)
 
     def _filter(self, pushed: Pushed) -> Form:
         terms = terms_of(pushed.predicate)
@@ -299,7 +300,7 @@ class Query(BaseQuery[M]):
         return (self.storage.decode(row, whole).get("value") for row in rows)
 
     def _shape_at(self, path: Path) -> Shape | None:
-        shape: Shape | None = self.model.__pymodels_codec__.shape
+        shape: Shape | None = codec_of(self.model).shape
         for name in path:
             shape = shape.stored_member(name) if shape else None
         return shape

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import unquote, urlsplit
 
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -12,6 +12,7 @@ from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
+from pymodels.backend import Instance, M
 from pymodels.backends.mongodb import clients, inserting, loading
 from pymodels.backends.mongodb.documents import Document, as_map, decode, encode
 from pymodels.backends.mongodb.dumping import dumper
@@ -34,12 +35,8 @@ from pymodels.law.changes import Changes
 from pymodels.law.shapes import Shape
 from pymodels.law.values import Record
 from pymodels.querying.plan import Row
-from pymodels.querying.query import M
 from pymodels.settings import from_query
 from pymodels.storage import BATCH_INSIDE, BaseStorage
-
-if TYPE_CHECKING:
-    from pymodels.models.model import Model
 
 KEYS_AT_ONCE = 10_000
 SCANNED = 1_000
@@ -165,7 +162,7 @@ class Storage(BaseStorage):
         """Tell membership by types, where that is all a model asks for."""
         return loading.sifter(self, model)
 
-    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+    def dumper(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
         """Make documents directly, where that is the same."""
         return dumper(model, super().dumper(model))
 

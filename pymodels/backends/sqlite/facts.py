@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING
 
+from pymodels.backend import Instance, codec_of, is_model
 from pymodels.backends._sql.predicates import compile_predicate, native
 from pymodels.backends._sql.terms import DECIMAL_RANK, Columns, Sql, inlined, rank_of
 from pymodels.backends._sql.terms import place as place_of
@@ -17,9 +17,6 @@ from pymodels.law.predicates import terms_of
 from pymodels.law.shapes import Shape
 from pymodels.law.values import Kind, Path
 from pymodels.querying.plan import Native
-
-if TYPE_CHECKING:
-    from pymodels.models.model import Model
 
 
 class Known:
@@ -43,9 +40,9 @@ class Known:
         self._members.clear()
         self._decimals.clear()
 
-    def full(self, model: type["Model"]) -> Columns:
+    def full(self, model: type[Instance]) -> Columns:
         """Give the columns of which nothing is assumed."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         found = self._full.get(codec)
         if found is None:
             usual = tuple(usual_notes(codec.shape))
@@ -56,15 +53,15 @@ class Known:
         plain = self.plain
         return Columns(plain.key, plain.body, plain.kinds, usual, foreign)
 
-    def usable(self, model: type["Model"]) -> tuple[BoundIndex, ...]:
+    def usable(self, model: type[Instance]) -> tuple[BoundIndex, ...]:
         """Give the indexes of a model and its parents that the table has."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         found = self._usable.get(codec)
         if found is None:
             candidates = [
                 index
                 for cls in model.__mro__
-                if hasattr(type(cls), "__pymodels_codec__")
+                if is_model(cls)
                 for index in _indexes_of(cls)
             ]
             found = self._usable[codec] = tuple(
@@ -74,7 +71,7 @@ class Known:
             )
         return found
 
-    def columns(self, model: type["Model"], used: set[Path], probe: Probe) -> Columns:
+    def columns(self, model: type[Instance], used: set[Path], probe: Probe) -> Columns:
         """Find out, as of this moment, which form of a statement is exact."""
         full = self.full(model)
         if probe(f"SELECT 1 FROM {self.name} WHERE {full.kinds} IS NULL LIMIT 1"):
@@ -104,9 +101,9 @@ class Known:
         condition = HAS_DECIMAL.format(kinds=self.plain.kinds)
         return probe(f"SELECT 1 FROM {self.name} WHERE {condition} LIMIT 1")
 
-    def _probes(self, model: type["Model"]) -> dict[Path, str]:
+    def _probes(self, model: type[Instance]) -> dict[Path, str]:
         """Give the SELECT that finds a Decimal, for each path an index leads with."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         found = self._decimals.get(codec)
         if found is None:
             found = self._decimals[codec] = {}
@@ -123,9 +120,9 @@ class Known:
                 found[order.path] = sql
         return found
 
-    def full_members(self, model: type["Model"]) -> dict[int, Native | None]:
+    def full_members(self, model: type[Instance]) -> dict[int, Native | None]:
         """Give the membership terms of a model in their full form, by identity."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         found = self._natives.get(codec)
         if found is None:
             full = self.full(model)
@@ -135,12 +132,12 @@ class Known:
             }
         return found
 
-    def lean_members(self, model: type["Model"], columns: Columns) -> dict[int, Sql]:
+    def lean_members(self, model: type[Instance], columns: Columns) -> dict[int, Sql]:
         """Give the membership terms as SQL for lean statements, by identity.
 
         With an index they are spelled as it has them, so that it is used.
         """
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         marker = (codec, bool(columns.ranked), columns.decimals)
         found = self._members.get(marker)
         if found is None:
@@ -152,7 +149,7 @@ class Known:
                     found[id(term)] = Sql(inlined(sql)) if columns.ranked else sql
         return found
 
-    def index_hint(self, model: type["Model"], columns: Columns) -> str:
+    def index_hint(self, model: type[Instance], columns: Columns) -> str:
         """Give a term that is always true and leads to an index of the members."""
         if not columns.ranked:
             return ""
@@ -164,7 +161,7 @@ class Known:
 def _indexes_of(cls: type) -> tuple[BoundIndex, ...]:
     if cls.__module__ == "pymodels.models.model":
         return ()
-    found: tuple[BoundIndex, ...] = cls.__pymodels_codec__.indexes  # type: ignore[attr-defined]  # a Model
+    found: tuple[BoundIndex, ...] = codec_of(cls).indexes
     return found
 
 

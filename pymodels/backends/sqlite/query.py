@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pymodels.backend import M, codec_of
 from pymodels.backends._sql.order import order_by
 from pymodels.backends._sql.patch import assignments, can_patch
 from pymodels.backends._sql.predicates import compile_predicate, compile_terms, native
@@ -38,7 +39,7 @@ from pymodels.law.predicates import (
 from pymodels.law.shapes import Shape
 from pymodels.law.values import KEY, Path
 from pymodels.querying.plan import Native, Order, Pushed, Row
-from pymodels.querying.query import BaseQuery, M
+from pymodels.querying.query import BaseQuery
 
 if TYPE_CHECKING:
     from pymodels.backends.sqlite.storage import Storage
@@ -173,7 +174,7 @@ class Query(BaseQuery[M]):
             )
             return Sql(text, where.parameters)
 
-        shape = self.model.__pymodels_codec__.shape
+        shape = codec_of(self.model).shape
         for name in path:
             shape = shape.stored_member(name) or Shape()
         return (

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from pymodels.backend import Instance, M, codec_of
 from pymodels.backends._sql.patch import assignments, can_patch
 from pymodels.backends._sql.predicates import compile_predicate
 from pymodels.backends._sql.terms import Sql, joined
@@ -28,12 +29,7 @@ from pymodels.law.predicates import terms_of
 from pymodels.law.shapes import Shape
 from pymodels.law.values import Record, same
 from pymodels.querying.plan import Row
-from pymodels.querying.query import M
 from pymodels.storage import BaseStorage
-
-if TYPE_CHECKING:
-    from pymodels.models.model import Model
-
 
 _ANY = Sql("")
 
@@ -121,20 +117,20 @@ class Storage(BaseStorage):
 
     def loader(self, model: type[M]) -> Callable[[Row], M]:
         """Validate JSON text directly, where that is the same."""
-        return model.__pymodels_codec__.json.loader(self)  # type: ignore[return-value]  # of this model
+        return codec_of(model).json.loader(self)
 
     def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
         """Let strict validation tell membership in a whole scan."""
-        return model.__pymodels_codec__.json.sifter(self)  # type: ignore[return-value]  # of this model
+        return codec_of(model).json.sifter(self)
 
-    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+    def dumper(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
         """Let pydantic write the JSON, where that is the same."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         dump = codec.writing.dumper(self)
         if self.table.has_note:
             return dump
 
-        def dump_natural(key: str, instance: "Model") -> Row:
+        def dump_natural(key: str, instance: Instance) -> Row:
             row = dump(key, instance)
             natural = (row[0], row[1], None)
             read_back = self.decode(natural, codec.shape)
@@ -173,9 +169,11 @@ class Storage(BaseStorage):
         parameters = (json_body.to_json(wanted), *condition.parameters)
         return self.file.read(sql, parameters)
 
-    def fetch_members(self, model: type["Model"], keys: Iterable[str]) -> Iterator[Row]:
+    def fetch_members(
+        self, model: type[Instance], keys: Iterable[str]
+    ) -> Iterator[Row]:
         """Let the database ask for membership."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         if codec not in self._memberships:
             self._memberships[codec] = self._membership(model)
         condition = self._memberships[codec]
@@ -183,9 +181,9 @@ class Storage(BaseStorage):
             return super().fetch_members(model, keys)
         return self._fetch(keys, condition)
 
-    def _membership(self, model: type["Model"]) -> Sql | None:
+    def _membership(self, model: type[Instance]) -> Sql | None:
         columns = self.known.full(model)
-        terms = terms_of(model.__pymodels_codec__.membership)
+        terms = terms_of(codec_of(model).membership)
         found = joined(" AND ", [compile_predicate(t, columns) for t in terms])
         if found is None or not found.exact:
             return None

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pymodels.backend import M
 from pymodels.backends._tokyo.columns import kinds_of, name_of
 from pymodels.backends._tokyo.conditions import Wanted, lean_conditions, safe_conditions
 from pymodels.backends._tokyo.query import (
@@ -22,7 +23,6 @@ from pymodels.backends._tokyo.query import (
 )
 from pymodels.law.evaluate import matcher
 from pymodels.querying.plan import Pushed, Row
-from pymodels.querying.query import M
 from pymodels.tokyo.search import Condition, IndexType, Search
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
+from pymodels.backend import M
 from pymodels.backends._tokyo.columns import kinds_of, name_of
 from pymodels.backends._tokyo.conditions import (
     Wanted,
@@ -24,7 +25,6 @@ from pymodels.backends._tokyo.query import (
     sliced,
 )
 from pymodels.querying.plan import Pushed, Row
-from pymodels.querying.query import M
 from pymodels.tokyo.search import Condition, Search
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ import os
 import threading
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from pymodels.backend import Instance, check_model, codec_of
 from pymodels.backends._tokyo.columns import column_of, name_of
 from pymodels.backends._tokyo.forms import ColumnForm, Form, JsonForm
 from pymodels.backends._tokyo.indexes import type_of
@@ -20,16 +21,12 @@ from pymodels.errors import LostUpdateWarning, SettingsError, StorageBusy, Unsup
 from pymodels.indexes import BoundIndex
 from pymodels.law.changes import Changes
 from pymodels.querying.plan import Row
-from pymodels.storage import check_model
 from pymodels.tokyo.client import Client, batches
 from pymodels.tokyo.connections import Address
 from pymodels.tokyo.protocol import VSIZ
 from pymodels.tokyo.requests import KINDS
 from pymodels.tokyo.search import Condition, Search
 from pymodels.tokyo.serve.patching import DONE, MISSING
-
-if TYPE_CHECKING:
-    from pymodels.models.model import Model
 
 TRIES = 100
 """How often others may change a record between our reading and writing it."""
@@ -288,7 +285,7 @@ class Storage(SearchedStorage):
         self.check_open()
         return self.indexes.names()
 
-    def reindex(self, *models: type["Model"]) -> list[str]:
+    def reindex(self, *models: type[Instance]) -> list[str]:
         """Make the indexes of models anew, or all that are known; give their names.
 
         To be called after an original server was killed: its indexes then lack
@@ -304,7 +301,7 @@ class Storage(SearchedStorage):
         orders = [
             order
             for model in models
-            for index in model.__pymodels_codec__.indexes
+            for index in codec_of(model).indexes
             for order in index.orders
         ]
         typed = {column_of(one.path[0]): type_of(one) for one in orders if one.path}

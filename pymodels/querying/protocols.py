@@ -1,0 +1,140 @@
+"""What queries, storages and backends know of models, which stand above them.
+
+`ModelCodec` is the `Codec`, and every `Model` is an `Instance`.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, ClassVar, Protocol, TypeGuard, TypeVar
+
+from pymodels.indexes import BoundIndex
+from pymodels.law.changes import Changes
+from pymodels.law.predicates import Predicate
+from pymodels.law.shapes import Shape
+from pymodels.law.values import Record
+from pymodels.querying.plan import Row
+
+
+class Loading(Protocol):
+    """A short way from rows to instances."""
+
+    def loader(self, storage: Any) -> Callable[[Row], Any]:
+        """Give the function from a row to an instance."""
+
+    def sifter(self, storage: Any) -> Callable[[Row], Any] | None:
+        """Give the function from a row to an instance, or to None for no member."""
+
+
+class Writing(Protocol):
+    """A short way from new instances to rows."""
+
+    types: Any
+    is_plain: bool
+    is_checked: bool
+
+    def note_of(self, kinds: tuple[type, ...]) -> str:
+        """Give the note of kinds of an instance whose values are of these types."""
+
+    def dumper(self, storage: Any) -> Callable[[str, Any], Row]:
+        """Give the function from a key and a new instance to a row."""
+
+
+class Codec(Protocol):
+    """What a model knows of its records, and the way from one to the other."""
+
+    model: type[Any]
+    fields: dict[str, Any]
+    names: dict[str, str]
+    shape: Shape
+    membership: Predicate
+    reference_fields: tuple[str, ...]
+
+    @property
+    def validator(self) -> Any:
+        """Validates a record, stored names and all, into an instance."""
+
+    @property
+    def direct(self) -> Any:
+        """The short way for stores that keep values as Python has them."""
+
+    @property
+    def json(self) -> Loading:
+        """The short way for stores that keep JSON text."""
+
+    @property
+    def writing(self) -> Writing:
+        """The short way out."""
+
+    @property
+    def indexes(self) -> tuple[BoundIndex, ...]:
+        """The indexes that the model asks for."""
+
+    @property
+    def belongs(self) -> Callable[[str, Record], bool]:
+        """The function of key and record that says whether it is the model's own."""
+
+    def loader(self, storage: Any) -> Callable[[Row], Any]:
+        """Give the function from a row to an instance, by way of the record."""
+
+    def maker(self, storage: Any) -> Callable[[Row, Record], Any]:
+        """Give the function from a row and its record to an instance."""
+
+    def new_record(self, key: str, instance: Any) -> Record:
+        """Give the whole record of a new instance, checked."""
+
+    def attach(self, instance: Any, row: Row, storage: Any) -> None:
+        """Tell an instance its key, its stored form and where it is kept."""
+
+    def round(self, instance: Any, storage: Any) -> None:
+        """Cut an instance's datetimes to what its storage keeps of them."""
+
+    def references_saved(
+        self, instance: Any, storage: Any
+    ) -> AbstractContextManager[None]:
+        """Save what the instance refers to and is not saved yet."""
+
+    def changes_to(self, values: Mapping[str, Any], storage: Any) -> Changes:
+        """Give the changes that set fields, or nested paths, in any record."""
+
+    def check_reference(self, name: str) -> None:
+        """Raise `UnknownField` unless the name leads to a reference."""
+
+    def prefetch(self, batch: list[Any], name: str, storage: Any) -> None:
+        """Load what a batch of instances refers to."""
+
+
+class Instance(Protocol):
+    """One object of a model."""
+
+    __pymodels_codec__: ClassVar[Any]  # a Codec; a checker wants it settable
+
+    @property
+    def key(self) -> str | None:
+        """The key of its record; None before the first save."""
+
+    @property
+    def storage(self) -> Any:
+        """Where its record is; None before the first save."""
+
+
+M = TypeVar("M", bound=Instance)
+
+IS_MODEL = "__pymodels_model__"
+"""What the type of every model class has."""
+
+
+def codec_of(model: type[Instance]) -> Codec:
+    """Give what a model knows of its records."""
+    codec: Codec = model.__pymodels_codec__
+    return codec
+
+
+def is_model(candidate: object) -> TypeGuard[type[Instance]]:
+    """Say whether something is a model class; its codec may still be in the making."""
+    return isinstance(candidate, type) and hasattr(type(candidate), IS_MODEL)
+
+
+def check_model(model: object) -> None:
+    """Raise `TypeError` for what is not a model class."""
+    if not is_model(model):
+        raise TypeError(f"a model class is expected, not {model!r}")
