@@ -33,11 +33,12 @@ from pymodels.law.predicates import Predicate, spelled, terms_of
 from pymodels.law.shapes import Shape
 from pymodels.law.values import Path, Record, read
 from pymodels.models import references, updates
-from pymodels.models.fast_loading import JsonLoading, set_fields_set
+from pymodels.models.fast_loading import JsonLoading
 from pymodels.models.fast_values import DirectLoading
 from pymodels.models.fast_writing import JsonWriting
 from pymodels.models.fields import shape_of_model
 from pymodels.models.membership import equality_conditions, membership, merged_options
+from pymodels.models.pydantic_parts import serializer_of, set_fields_set, validator_of
 from pymodels.models.rounding import holds_datetimes, round_instance
 from pymodels.models.schema import definitions_of, model_node, storage_schema
 from pymodels.querying.binding import parse_order
@@ -106,12 +107,12 @@ class ModelCodec:
     @cached_property
     def validator(self) -> SchemaValidator:
         """Validates a record, stored names and all, into an instance."""
-        return SchemaValidator(self.schema, _use_prebuilt=False)
+        return validator_of(self.schema)
 
     @cached_property
     def serializer(self) -> SchemaSerializer:
         """Dumps an instance, stored names and all."""
-        return SchemaSerializer(self.schema, _use_prebuilt=False)
+        return serializer_of(self.schema)
 
     @cached_property
     def belongs(self) -> Callable[[str, Record], bool]:
@@ -347,7 +348,6 @@ class ModelCodec:
 
 def names_of(cls: type) -> dict[str, str]:
     """Give the stored names that a class's `Meta` chooses."""
-    # Not by the class: its codec may be in the making.
     if not is_model(cls):
         return {}
     names: dict[str, str] = merged_options(cls)["names"]

@@ -9,12 +9,13 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from pymodels.law.json_body import NOTHING_MARKED
 from pymodels.law.predicates import HasKind, terms_of
 from pymodels.law.shapes import Shape
 from pymodels.models.fields import REFERENCE
+from pymodels.models.pydantic_parts import set_fields_set
 from pymodels.models.schema import Schema, definitions_of
 from pymodels.querying.plan import Row
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
     from pymodels.models.model import Model
     from pymodels.storage import BaseStorage
-
-set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
 
 NEVER, UNMARKED, ALWAYS = 0, 1, 2
 """When the short way may be taken: never, without marks, or with fitting ones."""

@@ -8,17 +8,16 @@ datetime has to be told its zone first. What is refused goes the long way.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from pymodels.models.fast_loading import ALWAYS
+from pymodels.models.pydantic_parts import set_fields_set
 from pymodels.models.rounding import holds_datetimes
 from pymodels.querying.plan import Row
 
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
     from pymodels.storage import BaseStorage
-
-set_fields_set = BaseModel.__dict__["__pydantic_fields_set__"].__set__
 
 
 class DirectLoading:

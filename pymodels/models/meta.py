@@ -1,14 +1,15 @@
 """What is checked and filled in when a model class is made."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from copy import copy
-from typing import Any
-
-from pydantic.fields import Field, FieldInfo
+import sys
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from pymodels.errors import DefinitionError, PyModelsError
 from pymodels.law.shapes import ANYTHING, Shape
 from pymodels.models.membership import equality_conditions, merged_options
+
+if TYPE_CHECKING:
+    from pymodels.models.model import Model
 
 OURS = frozenset(
     {
@@ -39,31 +40,37 @@ def check_names(model: str, fields: Iterable[str]) -> None:
         )
 
 
-def prefill(bases: tuple[type, ...], namespace: dict[str, Any]) -> None:
-    """Make equality conditions on fields the defaults of these fields."""
-    inherited: dict[str, FieldInfo] = {}
-    for base in reversed(bases):
-        inherited.update(getattr(base, "__pydantic_fields__", {}))
-    own_annotations = namespace.get("__annotations__", {})
-    for name, value in _conditions(bases, namespace.get("Meta")):
-        if name in own_annotations:
-            own = namespace.get(name)
-            known = own if isinstance(own, FieldInfo) else Field()
-            namespace[name] = _filled(known, value)
-        elif name in inherited:
-            namespace[name] = _filled(inherited[name], value)
-            annotations = namespace.setdefault("__annotations__", {})
-            annotations[name] = inherited[name].annotation
+def own_annotations(cls: type) -> Iterable[str]:
+    """Give the names that a class annotates itself, evaluating none of them."""
+    if sys.version_info >= (3, 14):
+        import annotationlib
+
+        form = annotationlib.Format.FORWARDREF
+        return annotationlib.get_annotations(cls, format=form).keys() - {"Meta"}
+    found: dict[str, Any] = vars(cls).get("__annotations__", {})
+    return found.keys() - {"Meta"}
 
 
-def _conditions(bases: tuple[type, ...], meta: Any) -> Iterator[tuple[str, Any]]:
-    """Give what all fields of the class must be equal to, by their names."""
-    conditions: dict[str, Any] = {}
-    for base in reversed(bases):
-        conditions |= merged_options(base)["must_have"]
-    own = getattr(meta, "must_have", {})
-    conditions |= own if isinstance(own, Mapping) else {}
-    for text, value in conditions.items():
+def prefill(model: "type[Model]") -> bool:
+    """Make equality conditions on fields the defaults of these fields.
+
+    Says whether that has changed a field, which then has to be built again.
+    """
+    changed = False
+    for name, value in _conditions(model):
+        field = model.__pydantic_fields__.get(name)
+        if field is None or (field.validate_default and field.default is value):
+            continue
+        field.default, field.default_factory = value, None
+        # "red" becomes a member of an Enum, and a key a reference.
+        field.validate_default = True
+        changed = True
+    return changed
+
+
+def _conditions(model: type) -> Iterator[tuple[str, Any]]:
+    """Give what fields of a model must be equal to, by their names."""
+    for text, value in merged_options(model)["must_have"].items():
         try:
             asked = {"must_have": {text: value}}
             (path,) = equality_conditions(asked, Shape(rest=ANYTHING)) or [()]
@@ -71,14 +78,3 @@ def _conditions(bases: tuple[type, ...], meta: Any) -> Iterator[tuple[str, Any]]
             continue  # told better when the class is complete
         if len(path) == 1:
             yield path[0], value
-
-
-def _filled(field: FieldInfo, value: Any) -> FieldInfo:
-    filled = copy(field)
-    filled.default, filled.default_factory = value, None
-    # "red" becomes a member of an Enum, and a key a reference.
-    filled.validate_default = True
-    told = {"default": value, "validate_default": True}
-    filled._attributes_set = {**filled._attributes_set, **told}
-    filled._attributes_set.pop("default_factory", None)
-    return filled

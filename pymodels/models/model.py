@@ -1,21 +1,16 @@
 """Model: an ordinary pydantic model whose instances are views of records."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
-from pydantic._internal._model_construction import (
-    ModelMetaclass,
-    build_lenient_weakvaluedict,
-)
-from pydantic._internal._typing_extra import parent_frame_namespace
+from pydantic import BaseModel, ConfigDict
 
 from pymodels.errors import DefinitionError
 from pymodels.keys import check_key, new_key
 from pymodels.law.canonical import canonical
 from pymodels.models import references
 from pymodels.models.codec import ModelCodec
-from pymodels.models.meta import check_names, prefill
+from pymodels.models.meta import check_names, own_annotations, prefill
 from pymodels.models.saving import UnaskedRow, save_changes, whole_record
 from pymodels.querying.plan import Row
 from pymodels.querying.protocols import check_model, codec_of
@@ -26,36 +21,6 @@ if TYPE_CHECKING:
 
 I = TypeVar("I", bound="Model")  # noqa: E741  # an instance
 O = TypeVar("O", bound="Model")  # noqa: E741  # the other model of convert_to
-
-
-@dataclass_transform(kw_only_default=True, field_specifiers=(Field, PrivateAttr))
-class ModelMeta(ModelMetaclass):
-    """Checks names when a model class is made, and prefills its conditions."""
-
-    __pymodels_model__ = True
-
-    # pydantic's own machinery: a subclass has no other place to stand.
-    def __new__(
-        mcs, name: str, bases: tuple[type, ...], namespace: dict[str, Any], **kw: Any
-    ) -> type:
-        """Make the class; `DefinitionError` if a field would hide a name of ours."""
-        # The root class itself defines these names.
-        if any(isinstance(base, ModelMeta) for base in bases):
-            check_names(name, namespace.get("__annotations__", {}).keys() - {"Meta"})
-            prefill(bases, namespace)
-        namespace["__pymodels_codec__"] = _Unmade()
-        if kw.get("__pydantic_reset_parent_namespace__", True):
-            # pydantic looks for names two frames up, which would be this one.
-            around = parent_frame_namespace(parent_depth=2)
-            namespace["__pydantic_parent_namespace__"] = build_lenient_weakvaluedict(
-                around
-            )
-            kw["__pydantic_reset_parent_namespace__"] = False
-        made = super().__new__(mcs, name, bases, namespace, **kw)
-        if any(isinstance(base, ModelMeta) for base in bases):
-            # Those of mixins too.
-            check_names(name, getattr(made, "__pydantic_fields__", {}).keys())
-        return made
 
 
 class _Unmade:
@@ -69,7 +34,7 @@ class _Unmade:
         return codec
 
 
-class Model(BaseModel, metaclass=ModelMeta):
+class Model(BaseModel):
     """A view of those records that fit it; its instances are pydantic models.
 
     What a record needs beyond the fields stands in a nested class ``Meta``:
@@ -85,11 +50,18 @@ class Model(BaseModel, metaclass=ModelMeta):
 
     model_config = ConfigDict(validate_assignment=True)
 
-    __pymodels_codec__: ClassVar[Any]
+    __pymodels_model__: ClassVar[bool] = True
+    __pymodels_codec__: ClassVar[Any] = _Unmade()
     __pymodels_references__: ClassVar[frozenset[str]] = frozenset()
 
     if not TYPE_CHECKING:
-        # To a checker this would allow any name.
+        # To a checker these would allow any name.
+        def __init_subclass__(cls, **options):
+            super().__init_subclass__(**options)
+            type.__setattr__(cls, "__pymodels_codec__", _Unmade())
+            # Before pydantic warns of them.
+            check_names(cls.__name__, own_annotations(cls))
+
         def __setattr__(self, name, value):
             super().__setattr__(name, value)
             if name in self.__pymodels_references__:
@@ -103,6 +75,9 @@ class Model(BaseModel, metaclass=ModelMeta):
         super().__pydantic_on_complete__()
         if cls.__module__ == __name__ and cls.__name__ == "Model":
             return
+        check_names(cls.__name__, cls.__pydantic_fields__)  # those of mixins too
+        if prefill(cls):
+            cls.model_rebuild(force=True)
         if cls.model_config.get("extra") == "forbid":
             raise DefinitionError(
                 f'{cls.__name__}: extra="forbid" cannot hold, as a record may have '

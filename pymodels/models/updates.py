@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import SchemaSerializer, SchemaValidator
+from pydantic_core import SchemaValidator
 
 from pymodels.errors import EncodeError, NotInModel, QueryError
 from pymodels.law.canonical import canonical, field_name
@@ -12,6 +12,7 @@ from pymodels.law.evaluate import matcher
 from pymodels.law.predicates import comparisons, spelled, terms_of
 from pymodels.law.values import KEY, Path
 from pymodels.models import references
+from pymodels.models.pydantic_parts import serializer_of, validator_of
 from pymodels.models.schema import Schema, definitions_of, unwrapped
 from pymodels.querying.binding import parse_path
 
@@ -92,13 +93,13 @@ def encode_field(
     whole = _closed(node, definitions)
     # The title is what pydantic's error begins with.
     titled: Any = {**config, "title": where}
-    validator = SchemaValidator(whole, titled, _use_prebuilt=False)
+    validator = validator_of(whole, titled)
     value = validator.validate_python(value)
     for target in references.targets_in(value, codec.shape.at(path)):
         if storage is not None:
             saved += references.save_target(target, storage, set())
     try:
-        dumped = SchemaSerializer(whole, titled, _use_prebuilt=False).to_python(
+        dumped = serializer_of(whole, titled).to_python(
             value, by_alias=True, round_trip=True, warnings=False
         )
     except (ValueError, TypeError, AttributeError) as error:
@@ -112,7 +113,7 @@ def field_validator(codec: "ModelCodec", path: Path) -> SchemaValidator:
     if found is None:
         raise KeyError(path)
     node, definitions, config = found
-    return SchemaValidator(_closed(node, definitions), config, _use_prebuilt=False)
+    return validator_of(_closed(node, definitions), config)
 
 
 def _field_node(

@@ -120,7 +120,7 @@ class Instance(Protocol):
 M = TypeVar("M", bound=Instance)
 
 IS_MODEL = "__pymodels_model__"
-"""What the type of every model class has."""
+"""What every model class has."""
 
 
 def codec_of(model: type[Instance]) -> Codec:
@@ -131,7 +131,7 @@ def codec_of(model: type[Instance]) -> Codec:
 
 def is_model(candidate: object) -> TypeGuard[type[Instance]]:
     """Say whether something is a model class; its codec may still be in the making."""
-    return isinstance(candidate, type) and hasattr(type(candidate), IS_MODEL)
+    return isinstance(candidate, type) and hasattr(candidate, IS_MODEL)
 
 
 def check_model(model: object) -> None:
