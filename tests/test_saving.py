@@ -6,11 +6,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import pydantic
 import pytest
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    field_validator,
+    model_validator,
+)
 from storages import EMBEDDED, opened
 
 import pymodels
@@ -1291,3 +1301,192 @@ def test_validators_of_a_whole_model_see_what_slipped_past(storage):
     with pytest.raises(pydantic.ValidationError, match="above"):
         storage.save_many([Span.model_construct(low=3)])
     assert len(storage) == 0
+
+
+# What a validator changes, and what is no field.
+
+
+class Counted(pymodels.Model):
+    seen: dict[str, int]
+
+    @field_validator("seen", mode="before")
+    @classmethod
+    def once_more(cls, value: dict[str, int]) -> dict[str, int]:
+        value["times"] = value.get("times", 0) + 1
+        return value
+
+
+def test_a_validator_that_changes_its_input_changes_nothing_that_is_written(storage):
+    one = Counted(seen={"times": 1})
+    assert one.seen == {"times": 2}
+    assert storage[one.save(storage)] == {"seen": {"times": 2}}
+    (key,) = storage.save_many([Counted(seen={})])
+    assert storage[key] == {"seen": {"times": 1}}
+
+
+class Dropping(pymodels.Model):
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def drop(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            value.pop("other", None)
+        return value
+
+
+def test_what_a_validator_takes_from_its_input_stays_in_the_record(storage):
+    storage["a"] = {"name": "x", "other": 1}
+    copy = storage.get(Dropping, "a").save_as("b")
+    copy.name = "y"
+    copy.save()
+    assert storage["a"] == {"name": "x", "other": 1}
+    assert storage["b"] == {"name": "y", "other": 1}
+
+
+class Shouting(pymodels.Model):
+    name: str
+    age: int = 0
+    _note: int = PrivateAttr(0)
+
+    @cached_property
+    def loud(self) -> str:
+        return self.name.upper()
+
+
+class ShoutingMore(Shouting, extra="allow"):
+    pass
+
+
+class Part(BaseModel):
+    name: str
+
+    @cached_property
+    def loud(self) -> str:
+        return self.name.upper()
+
+
+class Anyhow(pymodels.Model):
+    part: Any
+
+
+@pytest.mark.parametrize("model", [Shouting, ShoutingMore])
+def test_cached_properties_and_private_attributes_are_not_stored(storage, model):
+    one = model(name="ada")
+    assert one.loud == "ADA"
+    key = one.save(storage)
+    assert storage[key] == {"name": "ada", "age": 0}
+    for again in (one, storage.get(model, key)):
+        assert again.loud == "ADA"
+        again._note += 1
+        again.age += 3
+        again.save()
+    assert storage[key] == {"name": "ada", "age": 3}
+
+
+def test_a_cached_property_of_a_part_is_not_stored(storage):
+    part = Part(name="ada")
+    assert part.loud == "ADA"
+    assert storage[Anyhow(part=part).save(storage)] == {"part": {"name": "ada"}}
+
+
+# Validators of a whole model may assign to it.
+
+
+class Ordered(pymodels.Model):
+    low: int
+    high: int = 0
+
+    @model_validator(mode="after")
+    def sort(self) -> "Ordered":
+        self.high = max(self.low, self.high)
+        return self
+
+
+class Wrapped(pymodels.Model):
+    low: int
+    high: int = 0
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def sort(cls, value: Any, handler: Any) -> "Wrapped":
+        found: Wrapped = handler(value)
+        found.high = max(found.low, found.high)
+        return found
+
+
+class Counting(Ordered):
+    rounds: int = 0
+
+    @model_validator(mode="after")
+    def count(self) -> "Counting":
+        self.rounds += 1
+        return self
+
+
+@pytest.mark.parametrize("model", [Ordered, Wrapped, Counting])
+def test_a_model_validator_may_assign(storage, model):
+    one = model(low=3)
+    assert (one.low, one.high) == (3, 3)
+    key = one.save(storage)
+    assert storage[key]["high"] == 3
+    one.low = 5
+    assert one.high == 5
+    one.save()
+    assert storage[key]["high"] == 5
+    found = storage.get(model, key)
+    found.low = 9
+    assert found.high == 9
+    assert model.objects(storage).where(high=5).count() == 1
+
+
+def test_a_model_validator_runs_once_an_assignment():
+    one = Counting(low=1)
+    assert one.rounds == 1
+    one.low = 2
+    assert one.rounds == 2
+
+
+def test_assignments_outside_of_a_validator_are_validated():
+    with pytest.raises(pydantic.ValidationError):
+        Ordered(low=1).low = "x"
+
+
+class FrozenOrdered(pymodels.Model, frozen=True):
+    low: int
+
+    @model_validator(mode="after")
+    def change(self) -> "FrozenOrdered":
+        self.low = 3
+        return self
+
+
+def test_a_frozen_model_stays_frozen_in_its_validator():
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        FrozenOrdered(low=1)
+
+
+def test_the_names_that_were_given_are_each_instances_own(storage):
+    key = Shouting(name="ada", age=3).save(storage)
+    for load in (
+        lambda: storage.get(Shouting, key),
+        lambda: next(iter(Shouting.objects(storage))),
+        lambda: storage.get(Shouting, key).model_copy(),
+    ):
+        load().model_fields_set.discard("age")
+        assert load().model_fields_set == {"name", "age"}
+        one = load()
+        given = one.model_fields_set
+        assert one.model_fields_set is given
+
+
+class Nothing(pymodels.Model):
+    value: Literal[None]
+
+
+def test_a_required_literal_none_asks_for_a_none_that_is_there(storage):
+    storage["lacks"] = {"other": 1}
+    storage["has"] = {"value": None}
+    storage["differs"] = {"value": 1}
+    assert [one.key for one in Nothing.objects(storage)] == ["has"]
+    assert not Nothing.fits({})

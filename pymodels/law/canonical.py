@@ -192,7 +192,9 @@ def _dataclass(value: Any, where: str, depth: int) -> Record:
 
 def _model(value: Any, where: str, depth: int) -> Record:
     """A pydantic model met outside a field: its fields as they are."""
-    return _map({**vars(value), **(value.model_extra or {})}, where, depth)
+    names = type(value).__pydantic_fields__.keys() & vars(value).keys()
+    fields = {name: part for name, part in vars(value).items() if name in names}
+    return _map({**fields, **(value.model_extra or {})}, where, depth)
 
 
 _Conversion = Callable[[Any, str, int], Any]

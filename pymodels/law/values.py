@@ -147,3 +147,13 @@ def read(record: Any, path: Path) -> Any:
             return None
         record = record.get(name)
     return record
+
+
+def copied(value: Any) -> Any:
+    """Give a value that shares no list or map with the one given."""
+    match value:
+        case dict():
+            return {name: copied(part) for name, part in value.items()}
+        case list():
+            return list(map(copied, value))
+    return value

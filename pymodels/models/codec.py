@@ -31,7 +31,7 @@ from pymodels.law.changes import Changes, apply
 from pymodels.law.evaluate import matcher
 from pymodels.law.predicates import Predicate, spelled, terms_of
 from pymodels.law.shapes import Shape
-from pymodels.law.values import Path, Record, read
+from pymodels.law.values import Path, Record, copied, read
 from pymodels.models import references, updates
 from pymodels.models.fast_loading import JsonLoading
 from pymodels.models.fast_values import DirectLoading
@@ -67,6 +67,8 @@ class ModelCodec:
         schema: Any = model.__pydantic_core_schema__
         definitions = definitions_of(schema)
         self.fields: dict[str, Any] = model_node(schema, definitions)["fields"]
+        self.all_fields = set(self.fields)
+        """What was given to a complete instance; loaded ones share it."""
         self.names: dict[str, str] = self.options["names"]
         self._check_names()
         self.shape: Shape = shape_of_model(model, schema, names_of)
@@ -205,7 +207,7 @@ class ModelCodec:
         """Give the function from a row and its record to an instance."""
         validate, set_row = self.validator.validate_python, self.set_row
         set_storage, settled = self.set_storage, bool(self.reference_fields)
-        whole = set(self.fields)
+        whole = self.all_fields
         # No record has so many fields where extra ones are kept.
         size = -1 if self.keeps_extra else len(whole)
 
@@ -235,6 +237,10 @@ class ModelCodec:
             )
         except (ValueError, TypeError, AttributeError) as error:
             raise EncodeError(f"{self.model.__name__}: {error}") from error
+        if self.keeps_extra:
+            # pydantic takes cached properties for extra fields.
+            for name in vars(instance).keys() - self.fields.keys():
+                dumped.pop(name, None)
         record: Record = canonical(dumped, self.model.__name__)
         return record
 
@@ -249,7 +255,6 @@ class ModelCodec:
             if read(record, path) is None:
                 record = apply(record, Changes({path: value}))
         self.check(record, key)
-        self.validator.validate_python(record)
         return record
 
     @cached_property
@@ -263,17 +268,20 @@ class ModelCodec:
         return found
 
     def check(self, record: Record, key: str) -> None:
-        """Raise `NotInModel` for a record that would not be the model's own."""
-        if self.belongs(key, record):
-            return
-        broken = [
-            str(term)
-            for term in terms_of(self.membership)
-            if not matcher(term)(key, record)
-        ]
-        raise NotInModel(
-            f"this would be no {self.model.__name__}: it needs {' and '.join(broken)}"
-        )
+        """Refuse a record that is to be written and would not be the model's own.
+
+        Raises `NotInModel`, or pydantic's `ValidationError` if it would not load.
+        """
+        if not self.belongs(key, record):
+            broken = [
+                str(term)
+                for term in terms_of(self.membership)
+                if not matcher(term)(key, record)
+            ]
+            name, needs = self.model.__name__, " and ".join(broken)
+            raise NotInModel(f"this would not belong to {name}: it needs {needs}")
+        # A copy: validators may change what they are given.
+        self.validator.validate_python(copied(record))
 
     def references_saved(
         self, instance: "Model", storage: "BaseStorage"

@@ -129,7 +129,7 @@ class JsonLoading:
         codec = self.codec
         validate = codec.validator.validate_json
         set_row, set_storage = codec.set_row, codec.set_storage
-        whole, size = set(codec.fields), len(codec.fields)
+        whole, size = codec.all_fields, len(codec.fields)
         # No document has so many fields where extra ones are kept.
         size = -1 if codec.keeps_extra else size
         settled = bool(codec.reference_fields)

@@ -54,7 +54,7 @@ class DirectLoading:
         codec = self.codec
         validate = codec.validator.validate_python
         set_row, set_storage = codec.set_row, codec.set_storage
-        whole, size = set(codec.fields), len(codec.fields)
+        whole, size = codec.all_fields, len(codec.fields)
         settled = bool(codec.reference_fields)
 
         def load(row: Row) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 from pymodels.errors import DefinitionError, PyModelsError
 from pymodels.law import predicates as p
 from pymodels.law.shapes import ANYTHING, Shape
-from pymodels.law.values import Path
+from pymodels.law.values import Kind, Path
 from pymodels.models.schema import Schema, model_node, unwrapped
 from pymodels.querying.binding import parse_lookups, split_lookup
 
@@ -82,7 +82,13 @@ def membership(
 ) -> p.Predicate:
     """Build the predicate that is true of the model's own records."""
     literals = literal_conditions(schema, definitions, shape)
-    told = {node.path for term in literals for node in p.comparisons(term)}
+    # That of None is also true where nothing is there.
+    told = {
+        node.path
+        for term in literals
+        for node in p.comparisons(term)
+        if node.declared is None or node.declared.kinds != {Kind.NONE}
+    }
     required = [
         p.HasKind((member.stored,), member.shape.kinds, declared=member.shape)
         for member in shape.members.values()

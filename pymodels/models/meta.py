@@ -1,7 +1,8 @@
 """What is checked and filled in when a model class is made."""
 
 import sys
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from pymodels.errors import DefinitionError, PyModelsError
@@ -78,3 +79,65 @@ def _conditions(model: type) -> Iterator[tuple[str, Any]]:
             continue  # told better when the class is complete
         if len(path) == 1:
             yield path[0], value
+
+
+# A model's own validators, and what they assign to `self`.
+
+
+class _Running(threading.local):
+    """How many validators of each model run in this thread."""
+
+    def __init__(self) -> None:
+        self.models: list[type] = []
+
+
+_running = _Running()
+
+
+class _Assigning:
+    """A validator of a whole model, in which assignments are not validated again."""
+
+    def __init__(self, model: type, function: Callable[..., Any]) -> None:
+        self.model, self.function = model, function
+
+    def __call__(self, *arguments: Any) -> Any:
+        _running.models.append(self.model)
+        try:
+            return self.function(*arguments)
+        finally:
+            _running.models.pop()
+
+
+def letting_validators_assign(schema: Any, resolve: Callable[[Any], Any]) -> Any:
+    """Mark the validators that stand around a model in its core schema."""
+    marked, node = [], resolve(schema)
+    while node["type"] in {"function-after", "function-wrap"}:
+        marked.append(node["function"])
+        node = node["schema"]
+    for function in marked:
+        if not isinstance(function["function"], _Assigning):
+            function["function"] = _Assigning(node["cls"], function["function"])
+    return schema
+
+
+def assigned_plainly(instance: Any, name: str, value: Any) -> bool:
+    """Assign to a field of an instance whose own validator does so; say if it was.
+
+    Assignment validates, which would call that validator again, and again.
+    """
+    model, running = type(instance), _running.models
+    if not running or model not in running:
+        return False
+    field = model.__pydantic_fields__.get(name)
+    if field is None or field.frozen or model.model_config.get("frozen"):
+        return False
+    vars(instance)[name] = value
+    instance.__pydantic_fields_set__.add(name)
+    return True
+
+
+def forget_cached(instance: Any) -> None:
+    """Let cached properties go, which an assignment would take for extra fields."""
+    values = vars(instance)
+    for name in values.keys() - type(instance).__pydantic_fields__.keys():
+        del values[name]

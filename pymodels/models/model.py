@@ -10,7 +10,15 @@ from pymodels.keys import check_key, new_key
 from pymodels.law.canonical import canonical
 from pymodels.models import references
 from pymodels.models.codec import ModelCodec
-from pymodels.models.meta import check_names, own_annotations, prefill
+from pymodels.models.meta import (
+    assigned_plainly,
+    check_names,
+    forget_cached,
+    letting_validators_assign,
+    own_annotations,
+    prefill,
+)
+from pymodels.models.pydantic_parts import set_fields_set
 from pymodels.models.saving import UnaskedRow, save_changes, whole_record
 from pymodels.querying.plan import Row
 from pymodels.querying.protocols import check_model, codec_of
@@ -63,11 +71,19 @@ class Model(BaseModel):
             check_names(cls.__name__, own_annotations(cls))
 
         def __setattr__(self, name, value):
-            super().__setattr__(name, value)
+            if not assigned_plainly(self, name, value):
+                if self.model_config.get("extra") == "allow":
+                    forget_cached(self)
+                super().__setattr__(name, value)
             if name in self.__pymodels_references__:
                 where = self.storage
                 if where is not None:
                     references.settle(self, (name,), where)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Let the model's own validators assign to `self`."""
+        return letting_validators_assign(handler(source), handler.resolve_ref_schema)
 
     @classmethod
     def __pydantic_on_complete__(cls) -> None:
@@ -101,6 +117,16 @@ class Model(BaseModel):
         if rebuilt:
             type.__setattr__(cls, "__pymodels_codec__", _Unmade())
         return rebuilt
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The names of the fields that were given; the instance's own set."""
+        found = self.__pydantic_fields_set__
+        if found is type(self).__pymodels_codec__.all_fields:
+            # Loaded instances share it until somebody looks.
+            found = set(found)
+            set_fields_set(self, found)
+        return found
 
     @property
     def key(self) -> str | None:
@@ -193,7 +219,6 @@ class Model(BaseModel):
             else:
                 record = whole_record(self, row, known)
                 codec.check(record, chosen)
-                codec.validator.validate_python(record)
             where.create_record(record, chosen)
         return where.get(type(self), chosen)
 

@@ -5,6 +5,7 @@ defaults and normalising validators applied on both sides, so that neither is
 taken for a change of the user's.
 """
 
+from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -43,11 +44,12 @@ def find_changes(instance: "Model", row: Row, storage: "BaseStorage") -> Changes
     except InvalidRecord:
         # It was converted from another model: all that it has is compared.
         return _against_record(instance, codec, storage.decode(row, codec.shape))
-    names = _differing(vars(instance), vars(old))
-    if len(old.model_fields_set) < len(codec.fields):
+    names = _differing(vars(instance), vars(old), codec.fields)
+    loaded = old.__pydantic_fields_set__
+    if len(loaded) < len(codec.fields):
         # What the store lacks is written where it was given.
-        given = codec.fields.keys() & instance.model_fields_set
-        names |= given - old.model_fields_set
+        given = codec.fields.keys() & instance.__pydantic_fields_set__
+        names |= given - loaded
     simple = _scalar_changes(instance, names, codec)
     if simple is not None:
         return simple
@@ -83,10 +85,12 @@ def _scalar_changes(
     return Changes(sets, shape=codec.shape, is_checked=codec.writing.is_checked)
 
 
-def _differing(new: dict[str, Any], old: dict[str, Any]) -> set[str]:
+def _differing(
+    new: dict[str, Any], old: dict[str, Any], fields: Iterable[str]
+) -> set[str]:
     found = set()
-    for name, value in new.items():
-        was = old.get(name)
+    for name in fields:
+        value, was = new.get(name), old.get(name)
         if value is not was and not _is_unchanged(value, was):
             found.add(name)
     return found
@@ -169,7 +173,6 @@ def save_changes(instance: "Model", row: Row, storage: "BaseStorage") -> None:
         if isinstance(row, UnaskedRow) or (changes and not changes.is_checked):
             whole = storage.decode(changed, codec.shape)
             codec.check(whole, row[0])
-            codec.validator.validate_python(whole)
         if changes:
             storage.change(row, changed, changes)
     codec.attach(instance, tuple(changed), storage)
