@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 PYTEST := $(BIN)/pytest -q
+# Two workers; a server is started by one of them, as tests/conftest.py says.
+TWO := -n 2 --dist loadgroup --no-loadscope-reorder
 FUZZ ?= 100000
 SOAKED = $(shell grep -rl PYMODELS_SOAK tests --include='test_*.py')
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
@@ -19,7 +21,7 @@ demo: $(READY) ## the main job on real data, from nothing
 	$(BIN)/python -m examples.demo
 
 test: check system ## all that must pass: check, then the tests on every backend
-	PYMODELS_REQUIRE=mongodb,tokyo_cabinet,tokyo_tyrant $(PYTEST)
+	PYMODELS_REQUIRE=mongodb,tokyo_cabinet,tokyo_tyrant $(PYTEST) $(TWO)
 
 check: $(READY) ## formatter (check only), linter, strict types
 	$(BIN)/ruff format --check --quiet

@@ -10,6 +10,7 @@ from pymodels import F
 from pymodels.law import predicates as p
 from pymodels.law.evaluate import matcher, matches
 from pymodels.law.values import Kind
+from pymodels.testing.each import each
 from pymodels.testing.records import label
 
 YES, NO = p.EVERYTHING, p.NOTHING
@@ -85,7 +86,7 @@ TRUTHS = [
 ]
 
 
-@pytest.mark.parametrize(("value", "expected"), TRUTHS, ids=label)
+@each("value expected", TRUTHS, ids=label)
 def test_5_a_value_fulfils_what_it_should(value, expected):
     record = {} if value is MISSING else {"x": value}
     found = {name for name, one in CONDITIONS.items() if matches(one, record)}

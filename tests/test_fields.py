@@ -43,6 +43,7 @@ from typing_extensions import TypedDict
 
 from pymodels import DefinitionError, EncodeError, Model
 from pymodels.law.values import kind_of
+from pymodels.testing.each import each
 
 
 @pytest.fixture(params=EMBEDDED)
@@ -254,7 +255,7 @@ def alike(one: Any, two: Any) -> bool:
 WRAPPED = TYPES[-1][0]
 
 
-@pytest.mark.parametrize(("annotation", "value", "stored"), TYPES, ids=repr)
+@each("annotation value stored", TYPES, ids=repr)
 def test_a_value_goes_in_and_comes_out(storage, annotation, value, stored):
     model = holding(annotation)
     one = model(value=value)
@@ -272,7 +273,7 @@ def test_a_value_goes_in_and_comes_out(storage, annotation, value, stored):
     assert alike(storage["k"]["value"], stored)
 
 
-@pytest.mark.parametrize(("annotation", "value", "stored"), TYPES, ids=repr)
+@each("annotation value stored", TYPES, ids=repr)
 def test_a_value_can_be_optional_listed_named_and_nested(
     storage, annotation, value, stored
 ):
@@ -300,7 +301,7 @@ def test_a_value_can_be_optional_listed_named_and_nested(
     assert storage.get(model, "empty").model_dump() == model().model_dump()
 
 
-@pytest.mark.parametrize(("annotation", "value", "stored"), TYPES, ids=repr)
+@each("annotation value stored", TYPES, ids=repr)
 def test_a_value_is_found_by_equality(storage, annotation, value, stored):
     model = holding(annotation)
     model(value=value).save(storage, key="k")
@@ -318,7 +319,7 @@ PLAIN_OPERANDS = [
 ]
 
 
-@pytest.mark.parametrize(("annotation", "value", "stored"), PLAIN_OPERANDS, ids=repr)
+@each("annotation value stored", PLAIN_OPERANDS, ids=repr)
 def test_a_value_is_found_by_the_python_value_itself(
     storage, annotation, value, stored
 ):
@@ -328,7 +329,7 @@ def test_a_value_is_found_by_the_python_value_itself(
     assert model.objects(storage).where(value__in=[value]).count() == 1
 
 
-@pytest.mark.parametrize(("annotation", "value", "stored"), TYPES, ids=repr)
+@each("annotation value stored", TYPES, ids=repr)
 def test_a_value_is_set_by_an_update(storage, annotation, value, stored):
     model = holding(annotation)
     model(value=value).save(storage, key="k")
@@ -346,7 +347,7 @@ STRICT = [
 ]
 
 
-@pytest.mark.parametrize(("annotation", "value", "stored"), STRICT, ids=repr)
+@each("annotation value stored", STRICT, ids=repr)
 def test_a_strict_model_reads_what_it_wrote(storage, annotation, value, stored):
     model = holding(annotation, model_config=ConfigDict(strict=True))
     one = model(value=value)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, IntEnum, StrEnum
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -34,6 +35,7 @@ from pymodels.law.shapes import Shape
 from pymodels.law.values import Record
 from pymodels.querying.plan import Row
 from pymodels.storage import BaseStorage
+from pymodels.testing.each import each
 
 
 class Rows(BaseStorage):
@@ -432,7 +434,11 @@ QUIET = settings(
 )
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def label(part):
+    return part[:40] if isinstance(part, str) else part.__name__
+
+
+@each("model", MODELS, ids=label)
 def test_a_record_of_ours_loads_alike_both_ways(model):
     @QUIET
     @given(RECORDS)
@@ -442,7 +448,7 @@ def test_a_record_of_ours_loads_alike_both_ways(model):
     loads_alike()
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@each("model", MODELS, ids=label)
 def test_a_foreign_record_loads_alike_both_ways(model):
     @QUIET
     @given(RECORDS)
@@ -452,7 +458,7 @@ def test_a_foreign_record_loads_alike_both_ways(model):
     loads_alike()
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@each("model", MODELS, ids=label)
 def test_what_another_model_wrote_loads_alike_both_ways(model):
     values = [
         "x",
@@ -522,13 +528,12 @@ FOREIGN = [
 ]
 
 
-@pytest.mark.parametrize("text", FOREIGN, ids=lambda text: text[:40])
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@each("model text", product(MODELS, FOREIGN), ids=label)
 def test_odd_foreign_text_loads_alike_both_ways(model, text):
     check(model, ("k", text, None))
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+@each("model", MODELS, ids=label)
 def test_damaged_notes_are_told_alike_both_ways(model):
     for kinds in ("{}", '{"a":"date"}', '{"a":{"b":"date"}}', '{"a":["date"]}'):
         for kind in ("date", "datetime", "naive", "decimal", "bytes", "unknown"):

@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pymodels"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -138,40 +136,45 @@ def circles() -> list[set[str]]:
     return found
 
 
-each_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_every_module_stands_in_a_room():
+    rooms = set(map(room_of, NAMES))
+    assert rooms - MAY_IMPORT.keys() == set(), "add the room to MAY_IMPORT"
 
 
-@each_module
-def test_a_module_stands_in_a_room(path):
-    assert room_of(name_of(path)) in MAY_IMPORT, "add its room to MAY_IMPORT"
+def test_imports_point_one_way():
+    wrong = {
+        name: sorted(rooms)
+        for name, path in NAMES.items()
+        if (rooms := set(map(room_of, imports_of_ours(path))) - allowed(room_of(name)))
+    }
+    assert wrong == {}
 
 
-@each_module
-def test_imports_point_one_way(path):
-    room = room_of(name_of(path))
-    rooms = set(map(room_of, imports_of_ours(path))) - {room}
-    assert rooms <= set(MAY_IMPORT[room].split()), f"of {name_of(path)}"
+def allowed(room: str) -> set[str]:
+    return {room, *MAY_IMPORT[room].split()}
 
 
 def test_files_stand_in_no_circles():
     assert [circle for circle in circles() if circle not in CIRCLES] == []
 
 
-@each_module
-def test_what_things_mean_needs_only_the_standard_library(path):
-    if room_of(name_of(path)) in STANDARD_LIBRARY_ALONE:
-        assert imports_of_others(path) <= sys.stdlib_module_names
-
-
-@each_module
-def test_libraries_are_imported_in_their_rooms(path):
-    room = room_of(name_of(path))
-    misplaced = {
-        library: sorted(ONLY_IN[library])
-        for library in imports_of_others(path) & ONLY_IN.keys()
-        if room not in ONLY_IN[library]
+def test_what_things_mean_needs_only_the_standard_library():
+    others = {
+        name: sorted(imports_of_others(path) - sys.stdlib_module_names)
+        for name, path in NAMES.items()
+        if room_of(name) in STANDARD_LIBRARY_ALONE
     }
-    assert misplaced == {}, f"of {name_of(path)}"
+    assert {name: found for name, found in others.items() if found} == {}
+
+
+def test_libraries_are_imported_in_their_rooms():
+    misplaced = [
+        f"{library} in {name}"
+        for name, path in NAMES.items()
+        for library in imports_of_others(path) & ONLY_IN.keys()
+        if room_of(name) not in ONLY_IN[library]
+    ]
+    assert misplaced == []
 
 
 def test_the_rooms_of_the_package_are_few():

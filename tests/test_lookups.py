@@ -12,6 +12,7 @@ from pymodels.law import predicates as p
 from pymodels.law.evaluate import matches
 from pymodels.querying.binding import parse_lookups, split_lookup
 from pymodels.querying.lookups import LOOKUPS, ask
+from pymodels.testing.each import each
 from pymodels.testing.models import Adult, Catalogue, Open, Person, Renamed
 from pymodels.testing.records import label
 
@@ -82,7 +83,7 @@ def test_every_lookup_is_in_the_table():
     assert {lookup for lookup, _, _ in BUILT} | {"icontains"} == set(LOOKUPS)
 
 
-@pytest.mark.parametrize(("lookup", "value", "node"), BUILT, ids=label)
+@each("lookup value node", BUILT, ids=label)
 def test_a_lookup_builds_a_predicate(lookup, value, node):
     assert ask(X, lookup, value) == node
 

@@ -29,6 +29,7 @@ from pymodels import (
     UnknownLookup,
 )
 from pymodels.backends import memory
+from pymodels.testing.each import each
 
 
 @pytest.fixture(params=EMBEDDED)
@@ -142,7 +143,7 @@ def test_descending_is_exactly_the_reverse(people):
         assert up == down[::-1]
 
 
-@pytest.mark.parametrize(
+@each(
     "wrong",
     [
         ("name", "name"),
@@ -256,9 +257,7 @@ def test_queries_of_other_models_or_storages_do_not_join(storage, people):
                 getattr(people, join)(wrong)
 
 
-@pytest.mark.parametrize(
-    "wrong", [True, False, None, 3, "age", {"age": 3}, F.age, len, [F.age == 3]]
-)
+@each("wrong", [True, False, None, 3, "age", {"age": 3}, F.age, len, [F.age == 3]])
 def test_what_is_no_condition_is_a_type_error(people, wrong):
     with pytest.raises(TypeError):
         people.where(wrong)
@@ -289,8 +288,8 @@ def test_a_query_has_no_len(people):
     assert len(list(people)) == 6
 
 
-@pytest.mark.parametrize(
-    ("lookups", "error", "told"),
+@each(
+    "lookups error told",
     [
         ({"agee": 3}, UnknownField, "age"),
         ({"age__gtt": 3}, QueryError, "gt"),

@@ -33,6 +33,7 @@ from pymodels import (
     RecordNotFound,
     Reference,
 )
+from pymodels.testing.each import each
 
 
 @pytest.fixture(params=EMBEDDED)
@@ -636,7 +637,7 @@ def filled(path: tuple[str, ...], value: Any) -> Everywhere:
     return one
 
 
-@pytest.mark.parametrize(("path", "value"), BAD, ids=str)
+@each("path value", BAD, ids=str)
 def test_a_value_that_no_record_holds_is_refused_and_nothing_written(
     storage, path, value
 ):
@@ -646,7 +647,7 @@ def test_a_value_that_no_record_holds_is_refused_and_nothing_written(
     assert len(storage) == 0
 
 
-@pytest.mark.parametrize(("path", "value"), BAD, ids=str)
+@each("path value", BAD, ids=str)
 def test_a_change_to_such_a_value_is_refused_and_nothing_written(storage, path, value):
     Everywhere().save(storage, key="k")
     before = storage["k"]
@@ -683,7 +684,7 @@ PLAIN_BAD = [
 ]
 
 
-@pytest.mark.parametrize(("path", "value"), PLAIN_BAD, ids=str)
+@each("path value", PLAIN_BAD, ids=str)
 def test_a_plain_model_refuses_them_too(storage, path, value):
     one = Plain()
     put(one, path, value)

@@ -5,6 +5,7 @@ import pytest
 from pymodels import QueryError
 from pymodels.law.evaluate import matches, words_of
 from pymodels.querying.search import parse_search
+from pymodels.testing.each import each
 from pymodels.testing.records import label
 
 TEXTS = {
@@ -58,7 +59,7 @@ WRONG += ['"open', 'fox "', "fox OR OR dog", "AND fox", "fox AND AND dog", "..."
 WRONG += ["fox NOT", "( OR )", ")(", "NOT )", '"!"']
 
 
-@pytest.mark.parametrize(("text", "expected"), TABLE, ids=label)
+@each("text expected", TABLE, ids=label)
 def test_a_search_finds(text, expected):
     predicate = parse_search(("text",), text)
     found = {key for key, value in TEXTS.items() if matches(predicate, {"text": value})}

@@ -1,5 +1,6 @@
 """What the tests of the kit are given; a backend's test file adds `new_storage`."""
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,10 +13,30 @@ from pymodels.testing.models import PEOPLE, Person
 NewStorage = Callable[..., BaseStorage]
 """A factory of fresh, empty storages; it takes settings by name."""
 
+QUESTIONS, FEW = 3_000, 240
+"""Random questions to a backend's main form, and to another form of it."""
+
+
+def is_soak() -> bool:
+    """Say whether all is to be done at full length: ``PYMODELS_SOAK=1``."""
+    return bool(os.environ.get("PYMODELS_SOAK"))
+
 
 def keys(query: Any) -> list[str]:
     """Give a query's keys as a list."""
     return list(query.keys())
+
+
+@pytest.fixture(scope="module")
+def is_thorough(request: pytest.FixtureRequest) -> bool:
+    """Say whether to ask much: of a backend's main form, and of all in a soak."""
+    return is_soak() or bool(getattr(request.module, "thorough", True))
+
+
+@pytest.fixture(scope="module")
+def how_many(is_thorough: bool) -> int:
+    """Give the number of random questions to ask."""
+    return int(os.environ.get("PYMODELS_FUZZ") or (QUESTIONS if is_thorough else FEW))
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ from pymodels.models.model import Model
 from pymodels.querying.expressions import F
 from pymodels.querying.query import BaseQuery
 from pymodels.storage import BaseStorage
+from pymodels.testing.each import each
 from pymodels.testing.fixtures import NewStorage
 from pymodels.testing.models import Anything, Catalogue, Person
 from pymodels.testing.records import label
@@ -76,9 +77,17 @@ REFUSED: list[tuple[type[Exception], str, Callable[[People], Any]]] = [
 ]
 
 
-@pytest.mark.parametrize("number", range(len(REFUSED)))
-def test_a_question_without_sense_is_refused(people: BaseStorage, number: int) -> None:
-    error, words, question = REFUSED[number]
+def _label(part: Any) -> str:
+    return part if isinstance(part, str) else getattr(part, "__name__", "")
+
+
+@each("error words question", REFUSED, ids=_label)
+def test_a_question_without_sense_is_refused(
+    people: BaseStorage,
+    error: type[Exception],
+    words: str,
+    question: Callable[[People], Any],
+) -> None:
     with pytest.raises(error, match=words):
         question(Person.objects(people))
 
@@ -157,11 +166,10 @@ def _fill(storage: BaseStorage) -> None:
     storage["d"] = {}
 
 
-@pytest.mark.parametrize("condition", CONDITIONS, ids=label)
+@each("lookup operand", [row[:2] for row in CONDITIONS], ids=label)
 def test_forbidding_what_is_left_changes_no_answer(
-    new_storage: NewStorage, condition: tuple[str, Any, Any, Any]
+    new_storage: NewStorage, lookup: str, operand: Any
 ) -> None:
-    lookup, operand = condition[:2]
     with new_storage() as allowing:
         _fill(allowing)
         query = Anything.objects(allowing).where(**{f"value__{lookup}": operand})

@@ -6,6 +6,7 @@ import pytest
 
 from pymodels.errors import DuplicateKey, EncodeError, RecordNotFound
 from pymodels.storage import BaseStorage
+from pymodels.testing.each import each
 from pymodels.testing.models import Anything, Person
 from pymodels.testing.records import BAD_KEYS, KEYS, label
 
@@ -22,7 +23,7 @@ def test_a_storage_is_true_even_if_empty(storage: BaseStorage) -> None:
     assert storage == storage  # identity is what is asked
 
 
-@pytest.mark.parametrize("key", KEYS, ids=label)
+@each("key", KEYS, ids=label)
 def test_12_any_key_is_kept_as_it_is(storage: BaseStorage, key: str) -> None:
     storage[key] = {"name": key}
     assert key in storage
@@ -67,7 +68,7 @@ def test_12_keys_are_compared_by_code_point(storage: BaseStorage) -> None:
             assert set(asked.where(key__startswith=key).keys()) == start
 
 
-@pytest.mark.parametrize("key", BAD_KEYS, ids=label)
+@each("key", BAD_KEYS, ids=label)
 def test_12_what_is_no_key_is_nowhere(storage: BaseStorage, key: Any) -> None:
     with pytest.raises(EncodeError):
         storage[key] = {"name": "x"}

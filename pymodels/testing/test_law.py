@@ -13,6 +13,7 @@ from pymodels.law.predicates import DEEPEST, Predicate
 from pymodels.law.values import same
 from pymodels.querying.expressions import F
 from pymodels.storage import BaseStorage
+from pymodels.testing.each import each
 from pymodels.testing.fixtures import keys
 from pymodels.testing.models import Anything, Catalogue, Person
 from pymodels.testing.records import NAMES, label
@@ -28,7 +29,7 @@ def test_13_a_smuggled_operator_is_a_map(storage: BaseStorage) -> None:
     assert keys(asked.where(F.name == {"$ne": 1})) == []
 
 
-@pytest.mark.parametrize("name", NAMES, ids=label)
+@each("name", NAMES, ids=label)
 def test_13_any_name_can_be_asked_for(storage: BaseStorage, name: str) -> None:
     storage["one"] = {name: 1, "map": {name: "a"}}
     storage["two"] = {name: "1", "map": {name: None}}
@@ -174,20 +175,20 @@ def nested(levels: int, step: Callable[[Predicate, int], Predicate]) -> Predicat
     return found
 
 
-@pytest.mark.parametrize("step", NESTED.values(), ids=NESTED.keys())
+@each("name", NESTED)
 def test_6_conditions_nest_as_deep_as_the_law_says(
-    people: BaseStorage, step: Callable[[Predicate, int], Predicate]
+    people: BaseStorage, name: str
 ) -> None:
     asked, records = Person.objects(people), list(people.records())
     for levels in (5, 10, 20, 30, 40, DEEPEST):
-        condition = nested(levels, step)
+        condition = nested(levels, NESTED[name])
         wanted = {key for key, record in records if matches(condition, record, key)}
         query = asked.where(condition)
         assert set(query.keys()) == wanted
         assert query.count() == len(wanted)
         assert "in the database" in str(query.plan())
     with pytest.raises(QueryError, match="levels"):
-        asked.where(nested(DEEPEST + 1, step))
+        asked.where(nested(DEEPEST + 1, NESTED[name]))
 
 
 def test_7_strings_compare_by_code_point(storage: BaseStorage) -> None:

@@ -1,6 +1,6 @@
 """Loading is validation of the record, however a storage goes about it (law 14)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address
@@ -27,6 +27,8 @@ from pymodels.law.canonical import canonical
 from pymodels.law.values import Record, same
 from pymodels.models.model import Model
 from pymodels.storage import BaseStorage
+from pymodels.testing.each import each
+from pymodels.testing.fixtures import NewStorage, is_soak
 from pymodels.testing.models import Colour, Label, Place, Size
 from pymodels.testing.random.asking import put
 from pymodels.testing.random.universe import EITHER, OTHERS, SIMPLE
@@ -143,7 +145,6 @@ def _is_storable(instance: Model) -> bool:
 def _judge_all(
     storage: BaseStorage, model: type[Model], records: Mapping[str, Record]
 ) -> None:
-    put(storage, records)
     for key, record in records.items():
         _judge(storage, model, key, record)
     # Nothing was changed, so nothing was written: the record is not normalized.
@@ -160,32 +161,45 @@ def _judge_all(
         assert alike(vars(one), vars(valid[key])), f"{records[key]!r}"
 
 
-RECORDS: dict[str, Record] = {
-    f"{number:04}": {"value": value} for number, value in enumerate(FOUND)
-}
-RECORDS["missing"] = {}
+@pytest.fixture(scope="module")
+def each_value(
+    new_storage: NewStorage, is_thorough: bool
+) -> Iterator[tuple[BaseStorage, dict[str, Record]]]:
+    """Give a storage of records with one value each, and these records."""
+    step = 1 if is_thorough else 8
+    records: dict[str, Record] = {
+        f"{number:04}": {"value": value} for number, value in enumerate(FOUND[::step])
+    }
+    records["missing"] = {}
+    with new_storage() as storage:
+        put(storage, records)
+        yield storage, records
 
 
-@pytest.mark.parametrize("field", TYPES, ids=label)
+@each("field", TYPES, ids=label)
 def test_14_a_field_of_any_type_is_loaded_by_validation(
-    storage: BaseStorage, field: Any
+    each_value: tuple[BaseStorage, dict[str, Record]], field: Any
 ) -> None:
+    storage, records = each_value
     model: type[Model] = create_model("One", __base__=Model, value=(field, None))
-    _judge_all(storage, model, RECORDS)
+    _judge_all(storage, model, records)
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=label)
+@each("first", range(len(CONFIGS)))
 def test_14_the_configuration_of_a_model_holds(
-    storage: BaseStorage, config: dict[str, Any]
+    storage: BaseStorage, is_thorough: bool, first: int
 ) -> None:
-    base: type[Model] = type("Base", (Model,), {"model_config": config})
+    base: type[Model] = type("Base", (Model,), {"model_config": CONFIGS[first]})
     model: type[Model] = create_model("Mixed", __base__=base, **MIXED)
+    # Each value with every other configuration or so; all of them in a soak.
+    step = 1 if is_soak() else 4 if is_thorough else 32
     records = {
         f"{name} {number}": {name: value, "whole": 5, "undeclared": value}
-        for name in MIXED
+        for at, name in enumerate(MIXED)
         for number, value in enumerate(FOUND)
-        if name != "whole"
+        if name != "whole" and (first + at + number) % step == 0
     }
+    put(storage, records)
     _judge_all(storage, model, records)
 
 
@@ -202,6 +216,7 @@ def test_14_aliases_are_not_names_in_the_store(storage: BaseStorage) -> None:
         "b": {"plain": "6"},
         "c": {"other": 7},
     }
+    put(storage, records)
     _judge_all(storage, model, records)
     loaded: Any = storage.get(model, "a")
     assert (loaded.plain, loaded.other, loaded.hidden) == (5, "text", 3)

@@ -13,6 +13,7 @@ from pymodels.law import predicates as p
 from pymodels.law.values import Record
 from pymodels.querying.expressions import F
 from pymodels.storage import BaseStorage
+from pymodels.testing.each import each
 from pymodels.testing.models import Anything, Catalogue
 from pymodels.testing.records import label
 
@@ -207,7 +208,7 @@ def one_of_each(new_storage: Any) -> Any:
         yield storage
 
 
-@pytest.mark.parametrize(("lookup", "value", "expected"), TABLE, ids=_label)
+@each("lookup value expected", TABLE, ids=_label)
 def test_a_lookup_finds_what_it_should(
     one_of_each: BaseStorage, lookup: str, value: Any, expected: set[str]
 ) -> None:
@@ -222,7 +223,7 @@ def test_a_lookup_finds_what_it_should(
     assert list(found[:2].keys()) == ordered[:2]
 
 
-@pytest.mark.parametrize(("lookup", "value", "expected"), TABLE, ids=_label)
+@each("lookup value expected", TABLE, ids=_label)
 def test_6_a_lookup_has_an_exact_complement(
     one_of_each: BaseStorage, lookup: str, value: Any, expected: set[str]
 ) -> None:
@@ -232,7 +233,7 @@ def test_6_a_lookup_has_an_exact_complement(
     assert found.count() == len(RECORDS) - len(expected)
 
 
-@pytest.mark.parametrize(("lookup", "value", "expected"), TABLE, ids=_label)
+@each("lookup value expected", TABLE, ids=_label)
 def test_an_expression_asks_the_same(
     one_of_each: BaseStorage, lookup: str, value: Any, expected: set[str]
 ) -> None:
@@ -295,9 +296,7 @@ def each_declared(new_storage: Any) -> Any:
         yield storage
 
 
-@pytest.mark.parametrize(
-    ("field", "lookup", "value", "expected"), DECLARED_ROWS, ids=_label
-)
+@each("field lookup value expected", DECLARED_ROWS, ids=_label)
 def test_5_a_declared_field_may_hold_another_kind(
     each_declared: BaseStorage, field: str, lookup: str, value: Any, expected: set[str]
 ) -> None:

@@ -19,6 +19,7 @@ from pymodels.models.model import Model
 from pymodels.models.references import Reference
 from pymodels.querying.expressions import F
 from pymodels.storage import BaseStorage
+from pymodels.testing.each import each
 from pymodels.testing.fixtures import NewStorage, keys
 from pymodels.testing.models import (
     Adult,
@@ -115,7 +116,7 @@ CONDITIONS: list[tuple[str, Any, Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("lookup", "operand", "fits", "fails"), CONDITIONS, ids=label)
+@each("lookup operand fits fails", CONDITIONS, ids=label)
 def test_membership_by_every_lookup(
     storage: BaseStorage, lookup: str, operand: Any, fits: Any, fails: Any
 ) -> None:

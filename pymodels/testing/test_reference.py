@@ -10,10 +10,9 @@ from itertools import count
 from random import SystemRandom
 from typing import Any
 
-import pytest
-
 from pymodels.law.values import same
 from pymodels.storage import BaseStorage
+from pymodels.testing.each import each
 from pymodels.testing.fixtures import NewStorage
 from pymodels.testing.random.asking import Refused, ask, put
 from pymodels.testing.random.drawing import random_change, random_question
@@ -21,17 +20,11 @@ from pymodels.testing.random.questions import Question
 from pymodels.testing.random.reproducing import report
 from pymodels.testing.random.universe import Chance, random_records
 
-QUESTIONS = 3_000
 A_ROUND = 60
 """Questions that are asked of one set of records."""
 RECORDS = 36
 CHANGES = 0.15
 """The part of questions that delete or update."""
-
-
-def how_many() -> int:
-    """Give the number of questions to ask."""
-    return int(os.environ.get("PYMODELS_FUZZ") or QUESTIONS)
 
 
 def seeds() -> Iterator[str]:
@@ -71,15 +64,17 @@ def _question(random: Chance) -> Question:
     return random_question(random)
 
 
-def test_reference_answers_random_questions_alike(new_storage: NewStorage) -> None:
-    wanted, asked = how_many(), 0
+def test_reference_answers_random_questions_alike(
+    new_storage: NewStorage, how_many: int
+) -> None:
+    asked = 0
     for seed in seeds():
         asked += one_round(new_storage, seed)
-        if asked >= wanted:
+        if asked >= how_many:
             return
 
 
-@pytest.mark.parametrize("seed", ["a", "b", "c"])
+@each("seed", ["a", "b", "c"])
 def test_reference_answers_alike_whatever_the_residual_setting(
     new_storage: NewStorage, seed: str
 ) -> None:

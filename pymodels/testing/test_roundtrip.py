@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from pymodels.errors import EncodeError
 from pymodels.law.values import same
 from pymodels.storage import BaseStorage
-from pymodels.testing.fixtures import NewStorage
+from pymodels.testing.each import each
 from pymodels.testing.models import Anything, Catalogue, Colour, Open, Place, Size
 from pymodels.testing.random.strategies import records
 from pymodels.testing.records import BAD_NAMES, BAD_VALUES, NAMES, VALUES, label
@@ -37,14 +37,14 @@ def _survives(storage: BaseStorage, record: dict[str, Any]) -> None:
         assert same(found, record), f"{record!r} came out as {found!r}"
 
 
-@pytest.mark.parametrize("value", VALUES, ids=label)
+@each("value", VALUES, ids=label)
 def test_2_a_value_comes_out_as_it_went_in(storage: BaseStorage, value: Any) -> None:
     _survives(storage, {"value": value})
     loaded = storage.get(Anything, "key")
     assert same(loaded.value, value)
 
 
-@pytest.mark.parametrize("value", VALUES, ids=label)
+@each("value", VALUES, ids=label)
 def test_2_a_value_survives_inside_lists_and_maps(
     storage: BaseStorage, value: Any
 ) -> None:
@@ -52,7 +52,7 @@ def test_2_a_value_survives_inside_lists_and_maps(
     _survives(storage, record)
 
 
-@pytest.mark.parametrize("value", VALUES, ids=label)
+@each("value", VALUES, ids=label)
 def test_2_a_value_comes_out_after_a_save_through_a_model(
     storage: BaseStorage, value: Any
 ) -> None:
@@ -66,7 +66,7 @@ def test_2_a_value_comes_out_after_a_save_through_a_model(
     assert same(next(iter(Anything.objects(storage))).other, value)
 
 
-@pytest.mark.parametrize("value", VALUES, ids=label)
+@each("value", VALUES, ids=label)
 def test_2_an_undeclared_value_survives_a_save(
     storage: BaseStorage, value: Any
 ) -> None:
@@ -83,7 +83,7 @@ def test_2_all_values_survive_in_one_record(storage: BaseStorage) -> None:
     _survives(storage, record)
 
 
-@pytest.mark.parametrize("name", NAMES, ids=label)
+@each("name", NAMES, ids=label)
 def test_13_any_name_is_a_name(storage: BaseStorage, name: str) -> None:
     _survives(storage, {name: 1})
     _survives(storage, {name: date(2020, 2, 29)})
@@ -195,7 +195,7 @@ def test_2_a_model_with_every_type_comes_out_equal(storage: BaseStorage) -> None
     assert storage.get(Catalogue, empty.save(storage)) == empty
 
 
-@pytest.mark.parametrize("value", BAD_VALUES, ids=label)
+@each("value", BAD_VALUES, ids=label)
 def test_1_what_is_no_value_is_refused(storage: BaseStorage, value: Any) -> None:
     storage["key"] = {"value": 1}
     for record in ({"value": value}, {"a": [value]}, {"a": {"b": value}}):
@@ -208,7 +208,7 @@ def test_1_what_is_no_value_is_refused(storage: BaseStorage, value: Any) -> None
     assert list(storage.records()) == [("key", {"value": 1})]
 
 
-@pytest.mark.parametrize("name", BAD_NAMES, ids=label)
+@each("name", BAD_NAMES, ids=label)
 def test_1_what_is_no_name_is_refused(storage: BaseStorage, name: Any) -> None:
     for record in ({name: 1}, {"a": {name: 1}}, {"a": [{name: 1}]}):
         with pytest.raises(EncodeError):
@@ -216,16 +216,18 @@ def test_1_what_is_no_name_is_refused(storage: BaseStorage, name: Any) -> None:
     assert len(storage) == 0
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
-@given(found=records())
 def test_2_random_records_come_out_as_they_went_in(
-    new_storage: NewStorage, found: dict[str, Any]
+    storage: BaseStorage, is_thorough: bool
 ) -> None:
-    with new_storage() as storage:
-        _survives(storage, found)
+    @settings(
+        max_examples=150 if is_thorough else 15,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(record=records())
+    def survives(record: dict[str, Any]) -> None:
+        _survives(storage, record)
+
+    survives()

@@ -7,16 +7,15 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-import pytest
-
 from pymodels.law.canonical import canonical
 from pymodels.law.values import same
 from pymodels.storage import BaseStorage
+from pymodels.testing.each import each
 from pymodels.testing.fixtures import NewStorage
 from pymodels.testing.models import Anything, Catalogue, Person, Woman, Worker
 from pymodels.testing.random.asking import put
 from pymodels.testing.random.universe import Declared, Loose, random_records, value_for
-from pymodels.testing.test_reference import how_many, seeds
+from pymodels.testing.test_reference import seeds
 
 
 def test_two_writers_lose_nothing_of_each_other(people: BaseStorage) -> None:
@@ -65,7 +64,7 @@ def _writer(model: Any, changes: list[tuple[str, Any]]) -> list[Step]:
     return steps
 
 
-@pytest.mark.parametrize("order", _interleavings(4, 3))
+@each("order", _interleavings(4, 3))
 def test_no_order_of_loads_and_saves_loses_a_change(
     storage: BaseStorage, order: str
 ) -> None:
@@ -167,6 +166,8 @@ def instance_row(instance: Any) -> dict[str, Any]:
     return found
 
 
-def test_reference_random_saves_lose_nothing(new_storage: NewStorage) -> None:
-    for _, seed in zip(range(how_many() // 200), seeds(), strict=False):
+def test_reference_random_saves_lose_nothing(
+    new_storage: NewStorage, how_many: int
+) -> None:
+    for _, seed in zip(range(how_many // 200), seeds(), strict=False):
         one_round_of_saves(new_storage, seed)

@@ -14,6 +14,8 @@ from pymodels.testing import *
 sys.path.append(str(Path(__file__).parents[2]))
 shelf_backend = import_module("examples.shelf_backend")
 
+thorough = False
+
 
 class Note(Model):
     text: str

@@ -12,6 +12,8 @@ from pymodels.testing import *
 sys.path.append(str(Path(__file__).parents[2]))
 first_backend = import_module("examples.first_backend")
 
+thorough = False
+
 
 @pytest.fixture(scope="module")
 def new_storage():

@@ -5,6 +5,7 @@ backend and in the memory backend; their answers and what is left must be equal.
 """
 
 from contextlib import contextmanager
+from itertools import product
 from typing import Any
 
 import hostile
@@ -18,6 +19,7 @@ import pymodels
 from pymodels import F, Model, PyModelsError, Reference, SettingsError
 from pymodels.law.values import kind_of, same
 from pymodels.querying.lookups import LOOKUPS
+from pymodels.testing.each import each
 
 pytestmark = pytest.mark.server
 
@@ -280,9 +282,9 @@ VALUE_PLACES = [
     store_and_give_values,
 ]
 
-each_value = pytest.mark.parametrize("value", hostile.VALUES, ids=label)
-each_name = pytest.mark.parametrize("name", hostile.NAMES, ids=label)
-each_key = pytest.mark.parametrize("key", hostile.KEYS, ids=label)
+each_value = each("value", hostile.VALUES, ids=label)
+each_name = each("name", hostile.NAMES, ids=label)
+each_key = each("key", hostile.KEYS, ids=label)
 
 
 @each_value
@@ -647,9 +649,10 @@ def test_a_key_is_a_key_or_refused(both, key):
 
 # Settings.
 
+SETTINGS = ["collection", "database", "host", "uri"]
 
-@pytest.mark.parametrize("value", hostile.SETTINGS, ids=label)
-@pytest.mark.parametrize("setting", ["collection", "database", "host", "uri"])
+
+@each("setting value", product(SETTINGS, hostile.SETTINGS), ids=label)
 def test_a_setting_is_a_name_or_refused(places, setting, value):
     settings = {
         "backend": "pymodels.backends.mongodb",

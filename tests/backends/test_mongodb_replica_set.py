@@ -8,6 +8,7 @@ from pymodels.testing import *
 
 pytestmark = pytest.mark.server
 
+thorough = False
 known_differences = {
     "test_2_keeps_datetime_microseconds": "the server stores milliseconds",
 }

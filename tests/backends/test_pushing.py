@@ -5,6 +5,8 @@ from pushing import Storage
 
 from pymodels.testing import *
 
+thorough = False
+
 
 @pytest.fixture(scope="module")
 def new_storage():

@@ -21,6 +21,7 @@ from pymodels import (
     StorageError,
 )
 from pymodels.backends.sqlite import Storage
+from pymodels.testing.each import each
 
 
 class Film(Model):
@@ -143,7 +144,7 @@ def test_a_record_reads_as_it_is_declared(films):
     assert "8" not in films
 
 
-@pytest.mark.parametrize(
+@each(
     "condition",
     [
         F.released == date(1927, 1, 10),

@@ -7,6 +7,8 @@ import pytest
 from pymodels.backends.tokyo_cabinet import Storage
 from pymodels.testing import *
 
+thorough = False
+
 
 @pytest.fixture(scope="module")
 def new_storage(tmp_path_factory):

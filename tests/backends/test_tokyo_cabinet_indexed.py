@@ -9,6 +9,8 @@ from pymodels.testing import *
 from pymodels.testing import models
 from pymodels.testing.random import universe
 
+thorough = False
+
 
 class Indexed(universe.Declared):
     """Every column of the random records that can be indexed is."""

@@ -7,6 +7,8 @@ from pymodels.testing import *
 
 pytestmark = pytest.mark.server
 
+thorough = False
+
 
 @pytest.fixture(scope="module")
 def new_storage():

@@ -7,6 +7,7 @@ from pymodels.testing import *
 
 pytestmark = pytest.mark.server
 
+thorough = False
 known_differences = {
     "test_threads_lose_nothing_of_each_other": "the original server cannot change a "
     "record in one step: LostUpdateWarning",

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tyrant_transcript import EXCHANGES, requests_in
 
+from pymodels.testing.each import each
 from pymodels.tokyo.protocol import (
     COMMANDS,
     LARGEST_REQUEST,
@@ -28,7 +29,7 @@ CUT = [one for one in EXCHANGES if one.half_close]
 LOST = [one for one in EXCHANGES if one.closes and not one.half_close]
 
 
-@pytest.mark.parametrize("exchange", WHOLE, ids=str)
+@each("exchange", WHOLE, ids=str)
 def test_requests_are_written_as_they_were_read(exchange):
     found = [
         encode_request(request.command, request.strings, request.numbers)
@@ -37,7 +38,7 @@ def test_requests_are_written_as_they_were_read(exchange):
     assert b"".join(found) == exchange.request
 
 
-@pytest.mark.parametrize("exchange", WHOLE, ids=str)
+@each("exchange", WHOLE, ids=str)
 def test_answers_are_written_as_they_were_read(exchange):
     incoming = Incoming()
     incoming.feed(exchange.response)
@@ -61,7 +62,7 @@ def test_what_the_server_closes_on_is_no_frame(exchange):
         list(requests_in(exchange.request))
 
 
-@pytest.mark.parametrize("exchange", WHOLE, ids=str)
+@each("exchange", WHOLE, ids=str)
 def test_frames_may_come_byte_by_byte(exchange):
     whole = list(requests_in(exchange.request))
     incoming, found = Incoming(), []

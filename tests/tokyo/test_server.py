@@ -15,6 +15,7 @@ from required import check_installed
 from tyrant_transcript import EXCHANGES, agree, answer_in, requests_in
 
 from pymodels.errors import SettingsError, StorageError
+from pymodels.testing.each import each
 from pymodels.tokyo.protocol import (
     ADDINT,
     GET,
@@ -90,7 +91,7 @@ def fresh(request):
         yield started, wire
 
 
-@pytest.mark.parametrize("exchange", EXCHANGES, ids=str)
+@each("exchange", EXCHANGES, ids=str)
 def test_the_transcript_is_answered_byte_for_byte(fresh, exchange):
     server, main = fresh
     wire = connected(server) if exchange.new_connection else main
