@@ -1,11 +1,6 @@
-"""Tests may import what stands beside them; each server is started by one worker."""
-
-import sys
-from pathlib import Path
+"""Each server is started by one worker, which runs all tests that need it."""
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 GROUPS = {
     "test_mongodb_replica_set": "replica set",

@@ -197,7 +197,7 @@ def test_every_hook_is_explained(hooks):
 def test_pushdown_is_told_as_it_is(backend):
     check_installed(backend)
     fresh = pushdown.table(backend) == pushdown.written(backend)
-    assert fresh, "python tests/pushdown.py writes the table anew"
+    assert fresh, "python tests/support/pushdown.py writes the table anew"
 
 
 def test_every_page_is_in_the_index():

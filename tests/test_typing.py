@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SAMPLE = Path(__file__).with_name("typing_sample.py")
+SAMPLE = Path(__file__).parent / "support" / "typing_sample.py"
 MARK = "# expect-error"
 
 
@@ -14,11 +14,11 @@ def refused_lines(cache: Path) -> dict[int, str]:
     program = [sys.executable, "-m", "mypy", "--strict", "--no-error-summary"]
     program += ["--cache-dir", str(cache), "--config-file", "", str(SAMPLE)]
     result = subprocess.run(
-        program, capture_output=True, text=True, timeout=300, cwd=SAMPLE.parents[1]
+        program, capture_output=True, text=True, timeout=300, cwd=SAMPLE.parents[2]
     )
     assert not result.stderr, result.stderr
     found = re.findall(
-        r"^tests.typing_sample\.py:(\d+): error: (.*)$", result.stdout, re.M
+        r"^tests.support.typing_sample\.py:(\d+): error: (.*)$", result.stdout, re.M
     )
     others = [line for line in result.stdout.splitlines() if SAMPLE.name not in line]
     assert others == []

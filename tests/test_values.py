@@ -33,7 +33,7 @@ KINDS = [
     (NOON, Kind.DATETIME),
     ([], Kind.LIST),
     ({}, Kind.MAP),
-    (object(), Kind.OTHER),
+    (print, Kind.OTHER),
     (1j, Kind.OTHER),
 ]
 

@@ -1,6 +1,6 @@
 """The tables "what is pushed down", made by asking each backend.
 
-python tests/pushdown.py writes them into the pages; test_docs.py fails on a page
+python tests/support/pushdown.py writes them into the pages; test_docs.py fails on one
 whose table is not what the backend says today.
 """
 
@@ -23,7 +23,7 @@ from pymodels.law.predicates import And, Predicate
 from pymodels.querying.lookups import LOOKUPS
 from pymodels.querying.plan import Native
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 SETTINGS = {
     "sqlite": "sqlite:///:memory:",
     "tokyo_cabinet": "tokyo-cabinet:///{folder}/sample.tct",
@@ -31,7 +31,10 @@ SETTINGS = {
 """Of the embedded backends that push anything down."""
 SERVERS = {"mongodb": servers.mongodb, "tokyo_tyrant": servers.tokyo_tyrant}
 """Of the others: what gives the URL of an empty place."""
-START, END = "<!-- pushdown: made by tests/pushdown.py -->", "<!-- pushdown: end -->"
+START, END = (
+    "<!-- pushdown: made by tests/support/pushdown.py -->",
+    "<!-- pushdown: end -->",
+)
 
 
 Bytes, Bool, Date, Datetime, List = bytes, bool, date, datetime, list[str]
