@@ -60,7 +60,9 @@ class Storage(BaseStorage):
         """Create or overwrite."""
         self._rows[row[0]] = row
 
-    def patch(self, key: str, changes: Changes) -> bool:
+    def patch(
+        self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
+    ) -> bool:
         """Read, change and write while nobody else may."""
         with self._lock:
             if key not in self._rows:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from pymodels.backend import from_query
 from pymodels.errors import SettingsError, StorageError
 from pymodels.law import json_body
 from pymodels.law import predicates as p
@@ -112,7 +113,7 @@ class Storage(BaseStorage):
         parts = urlsplit(url)
         if parts.netloc or len(parts.path) < 2:
             raise SettingsError(f"{url}: a shelf's URL is shelf:///relative")
-        return {"path": unquote(parts.path[1:])}
+        return {"path": unquote(parts.path[1:]), **from_query(url, cls)}
 
     def __str__(self) -> str:
         return f"shelf:///{self.path}"
@@ -156,7 +157,9 @@ class Storage(BaseStorage):
         with self._lock, translated(self.path):
             self._file[key.encode()] = f"{body}{SEPARATOR}{kinds}".encode()
 
-    def patch(self, key: str, changes: Changes) -> bool:
+    def patch(
+        self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
+    ) -> bool:
         """Read, change and write while nobody else may."""
         with self._lock:
             for row in self.fetch((key,)):

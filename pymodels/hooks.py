@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any, Generic
 from pymodels.errors import SettingsError, Unsupported
 from pymodels.indexes import BoundIndex
 from pymodels.law.changes import Changes, apply
-from pymodels.law.evaluate import matcher
 from pymodels.law.predicates import Predicate
 from pymodels.law.shapes import Shape
 from pymodels.law.values import Path, Record
 from pymodels.querying.plan import Native, Order, Pushed, Row, Spec
 from pymodels.querying.protocols import Instance, M, codec_of
-from pymodels.settings import from_query
 
 if TYPE_CHECKING:
     from pymodels.storage import BaseStorage
@@ -38,7 +36,11 @@ class StorageHooks:
         raise Unsupported(f"{type(self).__name__}.encode is not written")
 
     def decode(self, row: Row, shape: Shape | None = None) -> Record:
-        """Turn a row into its record; a foreign one is read by the shape."""
+        """Turn a row into its record; a foreign one is read by the shape.
+
+        The caller only looks at the record: a store that holds records may give its
+        own, and users are given copies.
+        """
         raise Unsupported(f"{type(self).__name__}.decode is not written")
 
     def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
@@ -57,8 +59,14 @@ class StorageHooks:
         """Create or overwrite a record."""
         raise Unsupported(f"{type(self).__name__}.replace is not written")
 
-    def patch(self, key: str, changes: Changes) -> bool:
-        """Change paths in one atomic step; say whether the record was there."""
+    def patch(
+        self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
+    ) -> bool:
+        """Change paths in one atomic step; say whether the record was there.
+
+        ``known`` gives, where the caller has them, the row as it was when it was read
+        and the same row with the changes in it, for backends that compare.
+        """
         raise Unsupported(f"{type(self).__name__}.patch is not written")
 
     def discard(self, key: str) -> bool:
@@ -67,23 +75,17 @@ class StorageHooks:
 
     # Hooks: optional; each default is built from those above.
 
-    def peek(self, row: Row, shape: Shape | None = None) -> Record:
-        """Give the record to look at only: it is neither kept nor changed."""
-        return self.decode(row, shape)
+    def count_all(self) -> int:
+        """Count all records."""
+        return sum(1 for _ in self.scan())
+
+    def scan_keys(self) -> Iterator[str]:
+        """Yield the keys of all records."""
+        return (row[0] for row in self.scan())
 
     def key_place(self, row: Row) -> Any:
         """Give what the key of a row sorts by (law 12.4)."""
         return row[0]
-
-    def fetch_members(
-        self, model: type[Instance], keys: Iterable[str]
-    ) -> Iterator[Row]:
-        """Yield the rows of those keys that are there and belong to the model."""
-        codec = codec_of(model)
-        belongs = matcher(codec.membership)
-        for row in self.fetch(keys):
-            if belongs(row[0], self.peek(row, codec.shape)):
-                yield row
 
     def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
         """Create records, all or none of them where there are transactions.
@@ -93,18 +95,11 @@ class StorageHooks:
         """
         return [self.insert(row) for row in rows]
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Wait until all batches of `insert_many` are as safe as any single write.
 
         Called once after many of them, for backends that let them go on until then.
         """
-
-    def patch_row(self, before: Row, after: Row, changes: Changes) -> bool:
-        """Patch a record of which a row is known, perhaps no longer as it is.
-
-        ``after`` is that row with the changes in it, for backends that compare.
-        """
-        return self.patch(before[0], changes)
 
     def exclusive(self) -> AbstractContextManager[object]:
         """Keep other threads' writes out while this one is in a transaction."""
@@ -155,13 +150,11 @@ class StorageHooks:
 
     @classmethod
     def url_settings(cls, url: str) -> dict[str, Any]:
-        """Turn a URL of this backend into named settings."""
-        raise SettingsError(f"{url}: this backend takes no URL, but named settings")
+        """Turn a URL of this backend into named settings.
 
-    @classmethod
-    def query_settings(cls, url: str) -> dict[str, Any]:
-        """Turn what stands in a URL's query into named settings."""
-        return from_query(url, cls)
+        `from_query` gives those that stand in the URL's query.
+        """
+        raise SettingsError(f"{url}: this backend takes no URL, but named settings")
 
 
 class QueryHooks(Generic[M]):
@@ -195,10 +188,6 @@ class QueryHooks(Generic[M]):
     def count_pushed(self, pushed: Pushed) -> int:
         """Count the records of a pushed query."""
         return sum(1 for _ in self.run(pushed))
-
-    def exists_pushed(self, pushed: Pushed) -> bool:
-        """Say whether a pushed query has any record."""
-        return any(True for _ in self.run(pushed))
 
     def discard_pushed(self, pushed: Pushed) -> int | None:
         """Remove the records of a pushed query at once; None leaves it to us."""

@@ -46,7 +46,7 @@ def get_storage(
             raise SettingsError(f"{without_password(url)}: {_no_backend(backend)}")
     opening = _storage_class(backend)
     if url is not None:
-        named = {**opening.url_settings(url), **opening.query_settings(url), **named}
+        named = {**opening.url_settings(url), **named}
     check_names(str(backend), opening, named)
     return opening(**named)
 

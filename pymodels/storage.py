@@ -7,22 +7,20 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self
 
 from pymodels.errors import (
-    DuplicateKey,
     RecordNotFound,
     SettingsError,
     StorageClosed,
-    WriteInterrupted,
 )
-from pymodels.hooks import StorageHooks
-from pymodels.keys import check_key, is_key, new_key
+from pymodels.hooks import IS_THERE, StorageHooks
+from pymodels.keys import check_key, is_key
 from pymodels.law.canonical import canonical
-from pymodels.law.changes import Changes
-from pymodels.law.values import Record
-from pymodels.models.batches import save_batch
+from pymodels.law.values import Record, copied
+from pymodels.models import saving
 from pymodels.querying.plan import Row
 from pymodels.querying.protocols import Instance, M, check_model, codec_of
 
@@ -62,9 +60,7 @@ class BaseStorage(StorageHooks):
         self._process = os.getpid()
         self._closed = False
         self._local = threading.local()
-        self._loaders: dict[object, Callable[[Row], Any]] = {}
-        self._sifters: dict[object, Callable[[Row], Any] | None] = {}
-        self._dumpers: dict[object, Callable[[str, Any], Row]] = {}
+        self._mappers: dict[object, Mapper[Any]] = {}
 
     # Hooks that users call too.
 
@@ -113,27 +109,13 @@ class BaseStorage(StorageHooks):
         check_model(model)
         return self.query_class(model, self)
 
-    def loader_of(self, model: type[M]) -> Callable[[Row], M]:
-        """Give the loader of a model, made once."""
-        codec = codec_of(model)
-        found = self._loaders.get(codec)
+    def mapper(self, model: type[M]) -> "Mapper[M]":
+        """Give the functions between rows and a model's instances, made once."""
+        self.check_open()
+        codec = model.__pymodels_codec__
+        found = self._mappers.get(codec)
         if found is None:
-            found = self._loaders[codec] = self.loader(model)
-        return found
-
-    def sifter_of(self, model: type[M]) -> Callable[[Row], M | None] | None:
-        """Give the sifter of a model, made once; None where there is none."""
-        codec = codec_of(model)
-        if codec not in self._sifters:
-            self._sifters[codec] = self.sifter(model)
-        return self._sifters[codec]
-
-    def dumper_of(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
-        """Give the dumper of a model, made once."""
-        codec = codec_of(model)
-        found = self._dumpers.get(codec)
-        if found is None:
-            found = self._dumpers[codec] = self.dumper(model)
+            found = self._mappers[codec] = Mapper(self, model)
         return found
 
     def get(self, model: type[M], key: str | None) -> M:
@@ -169,14 +151,7 @@ class BaseStorage(StorageHooks):
 
     def _members(self, model: type[M], keys: Iterable[str]) -> Iterator[M]:
         """Load those of the keys that are there and belong to the model."""
-        sift = self.sifter_of(model)
-        if sift is None:
-            yield from map(self.loader_of(model), self.fetch_members(model, keys))
-            return
-        for row in self.fetch(keys):
-            instance = sift(row)
-            if instance is not None:
-                yield instance
+        return filter(IS_THERE, map(self.mapper(model).sift, self.fetch(keys)))
 
     def save_many(self, instances: Iterable[Instance]) -> list[str]:
         """Save many instances, new ones in batches; give their keys in order.
@@ -187,58 +162,11 @@ class BaseStorage(StorageHooks):
         done.
         """
         self.check_open()
-        keys: list[str] = []
+        is_inside = self.transaction_depth > 0
         try:
-            self._save_batches(iter(instances), keys)
-        except Exception:
-            self.settle()
-            raise
-        self.settle()
-        return keys
-
-    def _save_batches(self, source: Iterator[Instance], keys: list[str]) -> None:
-        while batch := list(islice(source, self.batch_size)):
-            try:
-                keys += save_batch(self, batch)
-            except Exception as error:
-                if not keys:
-                    raise
-                if self.transaction_depth:
-                    error.add_note(f"{len(keys)} instances stay in the transaction")
-                    raise
-                raise WriteInterrupted(
-                    f"{len(keys)} instances were saved, then: {error}", len(keys)
-                ) from error
-
-    def create(self, instance: Instance, key: str | None, *, replace: bool) -> str:
-        """Write a new instance whole; what `Model.save` calls. Gives its key."""
-        self.check_open()
-        codec = codec_of(type(instance))
-        chosen = new_key() if key is None else check_key(key)
-        with codec.references_saved(instance, self):
-            row = self.dumper_of(type(instance))(chosen, instance)
-            if replace:
-                self.replace(row)
-            elif not self.insert(row):
-                raise DuplicateKey(
-                    f"there is a record {chosen!r} in {self} already; "
-                    "save(..., replace=True) overwrites it"
-                )
-        codec.attach(instance, row, self)
-        codec.round(instance, self)
-        return chosen
-
-    def create_record(self, record: Record, key: str) -> None:
-        """Write a whole canonical record under a key that must be free."""
-        self.check_open()
-        if not self.insert(self.encode(key, record)):
-            raise DuplicateKey(f"there is a record {key!r} in {self} already")
-
-    def change(self, before: Row, after: Row, changes: Changes) -> None:
-        """Write changes to one record; `RecordNotFound` if it is gone."""
-        self.check_open()
-        if not self.patch_row(before, after, changes):
-            raise RecordNotFound(f"the record {before[0]!r} is gone from {self}")
+            return saving.save_many(instances, self, self.batch_size, is_inside)
+        finally:
+            self.flush()
 
     def delete(self, key: str | None) -> None:
         """Remove the record under a key; `RecordNotFound` if there is none."""
@@ -282,16 +210,6 @@ class BaseStorage(StorageHooks):
             finally:
                 self._local.depth = depth
 
-    @contextmanager
-    def being_saved(self, instance: object) -> Iterator[set[int]]:
-        """Note, for this thread, which instances are in the middle of a save."""
-        saving: set[int] = vars(self._local).setdefault("saving", set())
-        saving.add(id(instance))
-        try:
-            yield saving
-        finally:
-            saving.discard(id(instance))
-
     @property
     def has_transactions(self) -> bool:
         """Whether `transaction` is more than `Unsupported`."""
@@ -314,7 +232,8 @@ class BaseStorage(StorageHooks):
         self.check_open()
         if is_key(key):
             for row in self.fetch((key,)):
-                return self.decode(row)
+                record: Record = copied(self.decode(row))
+                return record
         raise RecordNotFound(f"no record {key!r} in {self}")
 
     def __setitem__(self, key: str, record: Mapping[str, Any]) -> None:
@@ -332,16 +251,16 @@ class BaseStorage(StorageHooks):
 
     def __len__(self) -> int:
         self.check_open()
-        return sum(1 for _ in self.scan())
+        return self.count_all()
 
     def __iter__(self) -> Iterator[str]:
         self.check_open()
-        return (row[0] for row in self.scan())
+        return self.scan_keys()
 
     def records(self) -> Iterator[tuple[str, Record]]:
         """Iterate over pairs of key and plain record, in no promised order."""
         self.check_open()
-        return ((row[0], self.decode(row)) for row in self.scan())
+        return ((row[0], copied(self.decode(row))) for row in self.scan())
 
     def __bool__(self) -> bool:
         return True
@@ -355,3 +274,38 @@ class BaseStorage(StorageHooks):
 
     def __repr__(self) -> str:
         return f"<{self}>"
+
+
+class Mapper(Generic[M]):
+    """The functions between the rows of a storage and the instances of one model."""
+
+    def __init__(self, storage: BaseStorage, model: type[M]) -> None:
+        self._storage, self._model = storage, model
+
+    @cached_property
+    def load(self) -> Callable[[Row], M]:
+        """From the row of a member to its instance."""
+        return self._storage.loader(self._model)
+
+    @cached_property
+    def dump(self) -> Callable[[str, M], Row]:
+        """From a key and a new instance to its row."""
+        return self._storage.dumper(self._model)
+
+    @cached_property
+    def shows_membership(self) -> bool:
+        """Whether loading a row tells by itself if it is a member's."""
+        return self._quick_sift is not None
+
+    @cached_property
+    def sift(self) -> Callable[[Row], M | None]:
+        """From any row to an instance, or to None where it is not a member's."""
+        if self._quick_sift is not None:
+            return self._quick_sift
+        codec, decode, load = codec_of(self._model), self._storage.decode, self.load
+        belongs, shape = codec.belongs, codec.shape
+        return lambda row: load(row) if belongs(row[0], decode(row, shape)) else None
+
+    @cached_property
+    def _quick_sift(self) -> Callable[[Row], M | None] | None:
+        return self._storage.sifter(self._model)

@@ -71,25 +71,13 @@ class Calls:
     def __init__(self, storage: pymodels.BaseStorage) -> None:
         self.fetches: list[list[str]] = []
         self.scans = 0
-        fetch_members, fetch = storage.fetch_members, storage.fetch
-        depth = 0
-
-        def members(model: type[Model], keys: Any) -> Any:
-            nonlocal depth
-            asked = list(keys)
-            self.fetches.append(asked)
-            depth += 1
-            rows = list(fetch_members(model, asked))
-            depth -= 1
-            return iter(rows)
+        fetch = storage.fetch
 
         def fetched(keys: Any) -> Any:
             asked = list(keys)
-            if not depth:
-                self.fetches.append(asked)
+            self.fetches.append(asked)
             return fetch(asked)
 
-        storage.fetch_members = members
         storage.fetch = fetched
 
 

@@ -100,9 +100,9 @@ class Writes:
         self.changes: list[Any] = []
         patch = storage.patch
 
-        def noted(key: str, changes: Any) -> bool:
+        def noted(key: str, changes: Any, known: Any = None) -> bool:
             self.changes.append(changes)
-            return patch(key, changes)
+            return patch(key, changes, known)
 
         storage.patch = noted
 

@@ -8,6 +8,7 @@ from storages import EMBEDDED
 
 import pymodels
 from pymodels import BaseStorage, Model, PyModelsError, SettingsError, get_storage
+from pymodels.backend import from_query
 
 needs_sqlite = pytest.mark.skipif("sqlite" not in EMBEDDED, reason="no sqlite backend")
 
@@ -224,7 +225,7 @@ def test_a_missing_setting_is_named(monkeypatch):
 
         @classmethod
         def url_settings(cls, url: str) -> dict[str, object]:
-            return {}
+            return from_query(url, cls)
 
     module = types.ModuleType("a_backend_of_ones_own")
     module.Storage = Storage

@@ -9,10 +9,9 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.backend import M
+from pymodels.backend import M, from_query
 from pymodels.errors import DuplicateKey, SettingsError
 from pymodels.indexes import BoundIndex
-from pymodels.law.canonical import canonical
 from pymodels.law.changes import Changes, apply
 from pymodels.law.evaluate import matcher
 from pymodels.law.shapes import Shape
@@ -127,7 +126,8 @@ class Storage(BaseStorage):
         parts = urlsplit(url)
         if parts.path.strip("/"):
             raise SettingsError(f"{url}: memory URLs are memory:// and memory://name")
-        return {"name": unquote(parts.netloc)} if parts.netloc else {}
+        name = {"name": unquote(parts.netloc)} if parts.netloc else {}
+        return {**name, **from_query(url, cls)}
 
     def __str__(self) -> str:
         return f"memory://{self.name}"
@@ -137,19 +137,14 @@ class Storage(BaseStorage):
         """The dict of records itself."""
         return self._place.records
 
-    # Records are never changed in place, so a row may hold one as it is; only
-    # `decode` copies, because what it gives belongs to the user.
+    # Records are never changed in place, so a row may hold one as it is.
 
     def encode(self, key: str, record: Record) -> Row:
         """Keep the canonical record as it is."""
         return (key, record)
 
     def decode(self, row: Row, shape: Shape | None = None) -> Record:
-        """Give a copy."""
-        return _copied(row[1])
-
-    def peek(self, row: Row, shape: Shape | None = None) -> Record:
-        """Give the record itself."""
+        """Give the record itself, which nobody changes."""
         record: Record = row[1]
         return record
 
@@ -195,7 +190,9 @@ class Storage(BaseStorage):
         with self._place.lock:
             self._write(row[0], row[1])
 
-    def patch(self, key: str, changes: Changes) -> bool:
+    def patch(
+        self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
+    ) -> bool:
         """Put a changed copy in the record's place."""
         with self._place.lock:
             if key not in self._place.records:
@@ -259,8 +256,3 @@ class Storage(BaseStorage):
     def list_indexes(self) -> list[str]:
         """Give the names of the indexes that were asked for."""
         return list(self._place.indexes)
-
-
-def _copied(record: Record) -> Record:
-    copy: Record = canonical(record, "record")
-    return copy

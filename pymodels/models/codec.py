@@ -4,11 +4,8 @@ There is one to a model class, made when it is first needed. Loading means the
 record, then pydantic's validation of it (law 14).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import (
-    AbstractContextManager,
-    contextmanager,
-    nullcontext,
     suppress,
 )
 from functools import cached_property
@@ -38,6 +35,7 @@ from pymodels.models.fast_values import DirectLoading
 from pymodels.models.fast_writing import JsonWriting
 from pymodels.models.fields import shape_of_model
 from pymodels.models.membership import equality_conditions, membership, merged_options
+from pymodels.models.protocols import Storage
 from pymodels.models.pydantic_parts import serializer_of, set_fields_set, validator_of
 from pymodels.models.rounding import holds_datetimes, round_instance
 from pymodels.models.schema import definitions_of, model_node, storage_schema
@@ -47,7 +45,6 @@ from pymodels.querying.protocols import is_model
 
 if TYPE_CHECKING:
     from pymodels.models.model import Model
-    from pymodels.storage import BaseStorage
 
 
 class ModelCodec:
@@ -57,7 +54,7 @@ class ModelCodec:
         self,
         model: type["Model"],
         set_row: Callable[["Model", Row | None], None],
-        set_storage: Callable[["Model", "BaseStorage"], None],
+        set_storage: Callable[["Model", Storage], None],
         row_of: Callable[["Model"], Row | None],
     ) -> None:
         """Look at a complete model; the functions set and read an instance's slots."""
@@ -159,13 +156,16 @@ class ModelCodec:
 
     # From records to instances.
 
-    def attach(self, instance: "Model", row: Row, storage: "BaseStorage") -> None:
+    def attach(self, instance: "Model", row: Row, storage: Storage) -> None:
         """Tell an instance its key, its stored form and where it is kept."""
         self.set_row(instance, row)
         self.set_storage(instance, storage)
-        self.settle(instance, storage)
+        if self.reference_fields:
+            self.settle(instance, storage)
+        if storage.keeps_milliseconds:
+            self.round(instance, storage)
 
-    def settle(self, instance: "Model", storage: "BaseStorage") -> None:
+    def settle(self, instance: "Model", storage: Storage) -> None:
         """Tell the references in an instance where they stand."""
         references.settle(instance, self.reference_fields, storage)
 
@@ -174,7 +174,7 @@ class ModelCodec:
         """Whether an instance can hold a datetime."""
         return holds_datetimes(self.shape)
 
-    def round(self, instance: "Model", storage: "BaseStorage") -> None:
+    def round(self, instance: "Model", storage: Storage) -> None:
         """Cut an instance's datetimes to what its storage keeps of them."""
         if storage.keeps_milliseconds and self.holds_datetimes:
             # What is nested so deep is refused when it is encoded.
@@ -198,12 +198,12 @@ class ModelCodec:
             error.errors(),
         )
 
-    def loader(self, storage: "BaseStorage") -> Callable[[Row], Any]:
+    def loader(self, storage: Storage) -> Callable[[Row], Any]:
         """Give the function from a row to an instance, by way of the record."""
         decode, shape, make = storage.decode, self.shape, self.maker(storage)
         return lambda row: make(row, decode(row, shape))
 
-    def maker(self, storage: "BaseStorage") -> Callable[[Row, Record], Any]:
+    def maker(self, storage: Storage) -> Callable[[Row, Record], Any]:
         """Give the function from a row and its record to an instance."""
         validate, set_row = self.validator.validate_python, self.set_row
         set_storage, settled = self.set_storage, bool(self.reference_fields)
@@ -283,42 +283,15 @@ class ModelCodec:
         # A copy: validators may change what they are given.
         self.validator.validate_python(copied(record))
 
-    def references_saved(
-        self, instance: "Model", storage: "BaseStorage"
-    ) -> AbstractContextManager[None]:
-        """Save what the instance refers to and is not saved yet.
-
-        If what is done inside fails, they are removed again: a save that fails has
-        written nothing.
-        """
-        if not self.reference_fields:
-            return nullcontext()
-        return self._references_saved(instance, storage)
-
-    @contextmanager
-    def _references_saved(
-        self, instance: "Model", storage: "BaseStorage"
-    ) -> Iterator[None]:
-        with references.removed_on_failure() as saved:
-            self.adopt_references(instance)
-            with storage.being_saved(instance) as saving:
-                for name in self.reference_fields:
-                    saved += references.save_targets(instance, name, storage, saving)
-            yield
-
-    def adopt_references(self, instance: "Model") -> None:
-        """Turn bare instances that slipped past validation into references."""
-        for name in self.reference_fields:
-            value = vars(instance).get(name)
-            if is_model(type(value)):
-                validator = updates.field_validator(self, (name,))
-                vars(instance)[name] = validator.validate_python(value)
-
     # Updates by query.
 
-    def changes_to(self, values: Mapping[str, Any], storage: "BaseStorage") -> Changes:
+    def changes_to(self, values: Mapping[str, Any], storage: Storage) -> Changes:
         """Give the changes that set fields, or nested paths, in any record."""
         return updates.changes_to(self, values, storage)
+
+    def validated(self, name: str, value: Any) -> Any:
+        """Validate the value of one field."""
+        return updates.field_validator(self, (name,)).validate_python(value)
 
     def encode_field(self, name: str, value: Any) -> Any:
         """Validate one new value and give what is stored for it.
@@ -349,7 +322,7 @@ class ModelCodec:
                 f"{known}"
             )
 
-    def prefetch(self, batch: list[Any], name: str, storage: "BaseStorage") -> None:
+    def prefetch(self, batch: list[Any], name: str, storage: Storage) -> None:
         """Load what a batch of instances refers to."""
         references.prefetch(batch, tuple(name.split("__")), storage)
 

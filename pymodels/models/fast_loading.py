@@ -15,6 +15,7 @@ from pymodels.law.json_body import NOTHING_MARKED
 from pymodels.law.predicates import HasKind, terms_of
 from pymodels.law.shapes import Shape
 from pymodels.models.fields import REFERENCE
+from pymodels.models.protocols import Storage
 from pymodels.models.pydantic_parts import set_fields_set
 from pymodels.models.schema import Schema, definitions_of
 from pymodels.querying.plan import Row
@@ -22,7 +23,6 @@ from pymodels.querying.plan import Row
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
     from pymodels.models.model import Model
-    from pymodels.storage import BaseStorage
 
 NEVER, UNMARKED, ALWAYS = 0, 1, 2
 """When the short way may be taken: never, without marks, or with fitting ones."""
@@ -90,7 +90,7 @@ class JsonLoading:
         _remember(kinds, self.telling)
         return True
 
-    def loader(self, storage: "BaseStorage") -> Callable[[Row], "Model"]:
+    def loader(self, storage: Storage) -> Callable[[Row], "Model"]:
         """Give the function from a row (key, body, kinds) to an instance."""
         codec = self.codec
         long_way: Callable[[Row], Model] = codec.loader(storage)
@@ -100,7 +100,7 @@ class JsonLoading:
         # What JSON mode refuses, the long way may take, or refuse in its own words.
         return self._short_way(storage, None, self.known, self.fits, long_way)
 
-    def sifter(self, storage: "BaseStorage") -> "Callable[[Row], Model | None] | None":
+    def sifter(self, storage: Storage) -> "Callable[[Row], Model | None] | None":
         """Give the function from a row to an instance, or to None for no member.
 
         A text that validates strictly has in each field a kind that its type
@@ -120,7 +120,7 @@ class JsonLoading:
 
     def _short_way(
         self,
-        storage: "BaseStorage",
+        storage: Storage,
         strict: bool | None,
         known: set[str | None],
         fits: Callable[[Row], bool],

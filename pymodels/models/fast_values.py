@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from pymodels.models.fast_loading import ALWAYS
+from pymodels.models.protocols import Storage
 from pymodels.models.pydantic_parts import set_fields_set
 from pymodels.models.rounding import holds_datetimes
 from pymodels.querying.plan import Row
 
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
-    from pymodels.storage import BaseStorage
 
 
 class DirectLoading:
@@ -40,7 +40,7 @@ class DirectLoading:
 
     def loader(
         self,
-        storage: "BaseStorage",
+        storage: Storage,
         values_of: Callable[[Row], Any],
         long_way: Callable[[Row], Any],
     ) -> Callable[[Row], Any]:

@@ -19,6 +19,7 @@ from pymodels.law.json_body import to_json
 from pymodels.law.predicates import HasKind, terms_of
 from pymodels.law.values import LARGEST_INTEGER
 from pymodels.models.fields import REFERENCE
+from pymodels.models.protocols import Storage
 from pymodels.models.references import Reference
 from pymodels.models.schema import Schema, definitions_of, model_node
 from pymodels.querying.plan import Row
@@ -26,7 +27,6 @@ from pymodels.querying.plan import Row
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
     from pymodels.models.model import Model
-    from pymodels.storage import BaseStorage
 
 _TYPES: dict[str, type] = {
     "str": str,
@@ -90,7 +90,7 @@ class JsonWriting:
         found_type = _TYPES.get(kind)
         return None if found_type is None else (found_type,)
 
-    def dumper(self, storage: "BaseStorage") -> Callable[[str, "Model"], Row]:
+    def dumper(self, storage: Storage) -> Callable[[str, "Model"], Row]:
         """Give the function from a key and a new instance to (key, body, kinds)."""
         codec = self.codec
         record_of = codec.new_record

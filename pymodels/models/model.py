@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from pymodels.errors import DefinitionError
 from pymodels.keys import check_key, new_key
 from pymodels.law.canonical import canonical
-from pymodels.models import references
+from pymodels.models import references, saving
 from pymodels.models.codec import ModelCodec
 from pymodels.models.meta import (
     assigned_plainly,
@@ -19,7 +19,6 @@ from pymodels.models.meta import (
     prefill,
 )
 from pymodels.models.pydantic_parts import set_fields_set
-from pymodels.models.saving import UnaskedRow, save_changes, whole_record
 from pymodels.querying.plan import Row
 from pymodels.querying.protocols import check_model, codec_of
 
@@ -167,15 +166,11 @@ class Model(BaseModel):
         record is gone; then nothing was written.
         """
         row, where = _row_of(self), self._place(storage)
-        if row is None:
-            return where.create(self, key, replace=replace)
-        if key is not None and key != row[0]:
+        if row is not None and key is not None and key != row[0]:
             raise ValueError(
                 f"{self!r} is saved as {row[0]!r}; save_as(key={key!r}) copies it"
             )
-        where.check_open()
-        save_changes(self, row, where)
-        return str(row[0])
+        return saving.save(self, row, where, key, replace)
 
     def _place(self, storage: "BaseStorage | None") -> "BaseStorage":
         """Give the storage to save to, and refuse one that is not the instance's."""
@@ -211,15 +206,8 @@ class Model(BaseModel):
             known = where  # unpickled: the stored form is read by any of its kind
         if where is None:
             raise ValueError(f"{self!r} knows no storage yet: save_as(storage=...)")
-        codec = type(self).__pymodels_codec__
-        with codec.references_saved(self, where):
-            chosen = new_key() if key is None else check_key(key)
-            if row is None:
-                record = codec.new_record(chosen, self)
-            else:
-                record = whole_record(self, row, known)
-                codec.check(record, chosen)
-            where.create_record(record, chosen)
+        chosen = new_key() if key is None else check_key(key)
+        saving.save_copy(self, row, known, where, chosen)
         return where.get(type(self), chosen)
 
     def convert_to(self, model: type[O], **overrides: Any) -> O:
@@ -231,7 +219,7 @@ class Model(BaseModel):
         check_model(model)
         row, where = _row_of(self), self.storage
         codec = model.__pymodels_codec__
-        record = whole_record(self, row, where)
+        record = saving.whole_record(self, row, where)
         known = {
             name: value for name, value in overrides.items() if name in codec.fields
         }
@@ -245,7 +233,7 @@ class Model(BaseModel):
             record[stored] = codec.encode_field(name, value)
         instance: O = codec.validator.validate_python(record)
         if row is not None and where is not None:
-            codec.attach(instance, UnaskedRow(row), where)
+            codec.attach(instance, saving.UnaskedRow(row), where)
         return instance
 
     def delete(self) -> None:

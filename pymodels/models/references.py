@@ -1,5 +1,6 @@
 """Reference[Model]: a key that loads the record it names."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
@@ -17,13 +18,13 @@ from pymodels.errors import (
 from pymodels.keys import check_key, is_key
 from pymodels.law.shapes import ANYTHING, Shape
 from pymodels.models.fields import REFERENCE
+from pymodels.models.protocols import Storage
 from pymodels.querying.protocols import is_model
 
 if TYPE_CHECKING:
     from typing import Self
 
     from pymodels.models.model import Model
-    from pymodels.storage import BaseStorage
 
 M = TypeVar("M", bound="Model")
 
@@ -41,7 +42,7 @@ class Reference(Generic[M]):
 
     def __init__(self, target: "M | str | Reference[M]") -> None:
         self._model: Any = None
-        self._storage: BaseStorage | None = None
+        self._storage: Storage | None = None
         self._instance: M | None = None
         self._holder = ""
         self._key = ""
@@ -69,7 +70,7 @@ class Reference(Generic[M]):
             return self._instance.key or self._key or None
         return self._key
 
-    def load(self, storage: "BaseStorage | None" = None) -> M:
+    def load(self, storage: Storage | None = None) -> M:
         """Give the instance, loading it the first time.
 
         Raises `DanglingReference` if the record is gone or of another model.
@@ -89,7 +90,7 @@ class Reference(Generic[M]):
             raise self._dangling(model, where) from error
         return self._instance
 
-    def _dangling(self, model: type, storage: "BaseStorage") -> DanglingReference:
+    def _dangling(self, model: type, storage: Storage) -> DanglingReference:
         holder = self._holder or "a reference"
         return DanglingReference(
             f"{holder} refers to {model.__name__} {self._key!r}, which is not in "
@@ -258,7 +259,7 @@ def _refers(value: Any) -> bool:
     return isinstance(value, Reference | str) or is_model(type(value))
 
 
-def settle(instance: "Model", names: Iterable[str], storage: "BaseStorage") -> None:
+def settle(instance: "Model", names: Iterable[str], storage: Storage) -> None:
     """Tell the references in some fields where they stand and where to load from."""
     model = type(instance)
     for name in names:
@@ -286,16 +287,41 @@ def removed_on_failure() -> "Iterator[list[Model]]":
         raise
 
 
-def save_targets(
-    instance: "Model", name: str, storage: "BaseStorage", saving: set[int]
-) -> "Iterator[Model]":
-    """Save what a field refers to and is not saved yet; give what was saved."""
-    for target in _targets(instance, name):
-        yield from save_target(target, storage, saving)
+@contextmanager
+def saved_first(instance: "Model", storage: Storage) -> Iterator[None]:
+    """Save what an instance refers to and is not saved yet.
+
+    If what is done inside fails, it is removed again: a save that fails has written
+    nothing.
+    """
+    being_saved: set[int] = vars(_thread).setdefault("being_saved", set())
+    with removed_on_failure() as saved:
+        adopt(instance)
+        being_saved.add(id(instance))
+        try:
+            for name in type(instance).__pymodels_codec__.reference_fields:
+                for target in _targets(instance, name):
+                    saved += save_target(target, storage, being_saved)
+        finally:
+            being_saved.discard(id(instance))
+        yield
+
+
+_thread = threading.local()
+"""Holds the identities of the instances that this thread is in the middle of saving."""
+
+
+def adopt(instance: "Model") -> None:
+    """Turn bare instances that slipped past validation into references."""
+    codec = type(instance).__pymodels_codec__
+    for name in codec.reference_fields:
+        value = vars(instance).get(name)
+        if is_model(type(value)):
+            vars(instance)[name] = codec.validated(name, value)
 
 
 def save_target(
-    target: Any, storage: "BaseStorage | None", saving: set[int]
+    target: Any, storage: Storage | None, saving: set[int]
 ) -> "Iterator[Model]":
     """Save what is referred to, unless it is saved; give it if it was not.
 
@@ -318,7 +344,7 @@ def save_target(
 
 
 def prefetch(
-    instances: Iterable["Model"], path: tuple[str, ...], storage: "BaseStorage"
+    instances: Iterable["Model"], path: tuple[str, ...], storage: Storage
 ) -> None:
     """Load what many instances refer to, one batch for all of them."""
     waiting: dict[type, dict[str, list[Reference[Any]]]] = {}

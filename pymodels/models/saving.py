@@ -1,26 +1,35 @@
-"""What an instance has changed, compared to the record it was loaded from.
+"""The way of a save: new instances, changed ones, batches, copies.
 
-The stored form is the snapshot: loading it again tells what a field was, with
-defaults and normalising validators applied on both sides, so that neither is
-taken for a change of the user's.
+The stored form of a loaded instance is the snapshot: loading it again tells what a
+field was, with defaults and normalising validators applied on both sides, so that
+neither is taken for a change of the user's.
 """
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import date
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pymodels.errors import InvalidRecord
+from pymodels.errors import (
+    DuplicateKey,
+    InvalidRecord,
+    RecordNotFound,
+    WriteInterrupted,
+)
+from pymodels.keys import check_key, new_key
 from pymodels.law.canonical import canonical
 from pymodels.law.changes import Changes, apply, between
 from pymodels.law.values import Path, Record, same
+from pymodels.models import references
 from pymodels.models.membership import merged_options
+from pymodels.models.protocols import Storage
 from pymodels.querying.plan import Row
 from pymodels.querying.protocols import is_model
 
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
     from pymodels.models.model import Model
-    from pymodels.storage import BaseStorage
 
 
 class UnaskedRow(tuple[Any, ...]):
@@ -29,18 +38,174 @@ class UnaskedRow(tuple[Any, ...]):
     __slots__ = ()
 
 
+# The way of a save.
+
+
+def save(
+    instance: "Model", row: Row | None, storage: Storage, key: str | None, replace: bool
+) -> str:
+    """Write a new instance whole, or what a loaded one has changed; give its key."""
+    if row is None:
+        return _save_new(instance, storage, key, replace)
+    _save_changes(instance, row, storage)
+    return str(row[0])
+
+
+def _save_new(
+    instance: "Model", storage: Storage, key: str | None, replace: bool
+) -> str:
+    codec: ModelCodec = type(instance).__pymodels_codec__
+    dump = storage.mapper(type(instance)).dump
+    chosen = new_key() if key is None else check_key(key)
+    with _references_saved(instance, codec, storage):
+        row = dump(chosen, instance)
+        if replace:
+            storage.replace(row)
+        elif not storage.insert(row):
+            raise _taken(chosen, storage, "; save(..., replace=True) overwrites it")
+    codec.attach(instance, row, storage)
+    return chosen
+
+
+def _save_changes(instance: "Model", row: Row, storage: Storage) -> None:
+    """Write what an instance has changed, in one atomic step; nothing if nothing."""
+    codec: ModelCodec = type(instance).__pymodels_codec__
+    changed = row
+    with _references_saved(instance, codec, storage):
+        changes = find_changes(instance, row, storage)
+        if changes:
+            changed = storage.patched(row, changes)
+        if isinstance(row, UnaskedRow) or (changes and not changes.is_checked):
+            whole = storage.decode(changed, codec.shape)
+            codec.check(whole, row[0])
+        if changes and not storage.patch(row[0], changes, (row, changed)):
+            raise RecordNotFound(f"the record {row[0]!r} is gone from {storage}")
+    codec.attach(instance, tuple(changed), storage)
+
+
+def _references_saved(
+    instance: "Model", codec: "ModelCodec", storage: Storage
+) -> AbstractContextManager[None]:
+    """Save what the instance refers to first, and remove it if the save fails."""
+    if not codec.reference_fields:
+        return nullcontext()
+    return references.saved_first(instance, storage)
+
+
+def _taken(key: str, storage: Storage, hint: str = "") -> DuplicateKey:
+    return DuplicateKey(f"there is a record {key!r} in {storage} already{hint}")
+
+
+def save_many(
+    instances: Iterable[Any], storage: Storage, size: int, is_inside: bool
+) -> list[str]:
+    """Save many instances in batches of a size; give their keys in order.
+
+    Outside a transaction, a failure after some batches is a `WriteInterrupted` that
+    says how many were done.
+    """
+    keys: list[str] = []
+    source = iter(instances)
+    while batch := list(islice(source, size)):
+        try:
+            keys += _save_batch(batch, storage)
+        except Exception as error:
+            if not keys:
+                raise
+            if is_inside:
+                error.add_note(f"{len(keys)} instances stay in the transaction")
+                raise
+            raise WriteInterrupted(
+                f"{len(keys)} instances were saved, then: {error}", len(keys)
+            ) from error
+    return keys
+
+
+def _save_batch(batch: list[Any], storage: Storage) -> list[str]:
+    """Save some instances, all or none where there are transactions.
+
+    If it fails, each instance is as it was.
+    """
+    instances = batch
+    if len(set(map(id, batch))) < len(batch):
+        instances = list({id(one): one for one in batch}.values())
+    codecs = {model: _codec(model) for model in set(map(type, instances))}
+    row_of = codecs[type(batch[0])].row_of  # of any model
+    rows = list(map(row_of, instances))
+    pairs = list(zip(instances, rows, strict=True))
+    known = [(one, row) for one, row in pairs if row is not None]
+    new = [one for one, row in pairs if row is None]
+    refers = any(codec.reference_fields for codec in codecs.values())
+    # New ones alone are one write, which is whole by itself.
+    is_whole = storage.has_transactions and (known or refers)
+    try:
+        with storage.transaction() if is_whole else nullcontext(), ExitStack() as saved:
+            if refers:
+                for one in new:
+                    # This may save others of the batch.
+                    if one.key is None:
+                        saved.enter_context(references.saved_first(one, storage))
+                new = [one for one in new if one.key is None]
+            _insert_new(new, storage)
+            for one, row in known:
+                _save_changes(one, row, storage)
+    except BaseException:
+        for one, before in pairs:
+            codecs[type(one)].set_row(one, before)
+        raise
+    return [one.key for one in batch]
+
+
+def _codec(model: type) -> "ModelCodec":
+    if not is_model(model):
+        raise TypeError(f"instances of models are expected, not of {model.__name__}")
+    codec: ModelCodec = model.__pymodels_codec__
+    return codec
+
+
+def _insert_new(new: list[Any], storage: Storage) -> None:
+    dumps = {model: storage.mapper(model).dump for model in set(map(type, new))}
+    rows = [dumps[type(one)](new_key(), one) for one in new]
+    if not all(storage.insert_many(rows)):
+        raise DuplicateKey("a value that must be unique, or a key, is taken")
+    for row, one in zip(rows, new, strict=True):
+        type(one).__pymodels_codec__.attach(one, row, storage)
+
+
+def save_copy(
+    instance: "Model",
+    row: Row | None,
+    source: Storage | None,
+    target: Storage,
+    key: str,
+) -> None:
+    """Write the whole record of an instance, unsaved changes applied, under a key."""
+    codec: ModelCodec = type(instance).__pymodels_codec__
+    with _references_saved(instance, codec, target):
+        if row is None:
+            record = codec.new_record(key, instance)
+        else:
+            record = whole_record(instance, row, source)
+            codec.check(record, key)
+        if not target.insert(target.encode(key, record)):
+            raise _taken(key, target)
+
+
+# What has changed.
+
+
 # Types whose values are stored alike if they are equal.
 _SIMPLE = frozenset({str, int, bool, type(None), date, bytes})
 _SCALARS = _SIMPLE | {float}
 
 
-def find_changes(instance: "Model", row: Row, storage: "BaseStorage") -> Changes:
+def find_changes(instance: "Model", row: Row, storage: Storage) -> Changes:
     """Find the paths in which an instance differs from its stored form."""
     codec = type(instance).__pymodels_codec__
-    codec.adopt_references(instance)
+    references.adopt(instance)
     codec.round(instance, storage)
     try:
-        old = storage.loader_of(type(instance))(row)
+        old = storage.mapper(type(instance)).load(row)
     except InvalidRecord:
         # It was converted from another model: all that it has is compared.
         return _against_record(instance, codec, storage.decode(row, codec.shape))
@@ -164,23 +329,7 @@ def _find_replaced(old: Any, new: Any, path: Path, found: set[Path]) -> None:
                 _find_replaced(before[name], value, (*path, str(name)), found)
 
 
-def save_changes(instance: "Model", row: Row, storage: "BaseStorage") -> None:
-    """Write what an instance has changed, in one atomic step; nothing if nothing."""
-    codec = type(instance).__pymodels_codec__
-    with codec.references_saved(instance, storage):
-        changes = find_changes(instance, row, storage)
-        changed = storage.patched(row, changes) if changes else row
-        if isinstance(row, UnaskedRow) or (changes and not changes.is_checked):
-            whole = storage.decode(changed, codec.shape)
-            codec.check(whole, row[0])
-        if changes:
-            storage.change(row, changed, changes)
-    codec.attach(instance, tuple(changed), storage)
-
-
-def whole_record(
-    instance: "Model", row: Row | None, storage: "BaseStorage | None"
-) -> Record:
+def whole_record(instance: "Model", row: Row | None, storage: Storage | None) -> Record:
     """Give the record as it would be after a save, undeclared fields included."""
     codec: ModelCodec = type(instance).__pymodels_codec__
     if row is None:

@@ -12,6 +12,7 @@ from pymodels.law.evaluate import matcher
 from pymodels.law.predicates import comparisons, spelled, terms_of
 from pymodels.law.values import KEY, Path
 from pymodels.models import references
+from pymodels.models.protocols import Storage
 from pymodels.models.pydantic_parts import serializer_of, validator_of
 from pymodels.models.schema import Schema, definitions_of, unwrapped
 from pymodels.querying.binding import parse_path
@@ -19,11 +20,10 @@ from pymodels.querying.binding import parse_path
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
     from pymodels.models.model import Model
-    from pymodels.storage import BaseStorage
 
 
 def changes_to(
-    codec: "ModelCodec", values: Mapping[str, Any], storage: "BaseStorage"
+    codec: "ModelCodec", values: Mapping[str, Any], storage: Storage
 ) -> Changes:
     """Give the changes that set fields, or nested paths, in any record.
 
@@ -78,7 +78,7 @@ def encode_field(
     codec: "ModelCodec",
     path: Path,
     value: Any,
-    storage: "BaseStorage | None",
+    storage: Storage | None,
     saved: "list[Model]",
 ) -> Any:
     """Validate one new value and give what is stored for it.

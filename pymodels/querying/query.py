@@ -6,7 +6,7 @@ once, here; a backend's `Query` adds the hooks that let its database do the work
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from copy import copy, deepcopy
+from copy import copy
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn, Self, overload
@@ -21,7 +21,7 @@ from pymodels.errors import (
 from pymodels.hooks import QueryHooks
 from pymodels.keys import is_key
 from pymodels.law import predicates as p
-from pymodels.law.values import KEY, Kind, Path, Record, kind_of, read, sort_key
+from pymodels.law.values import KEY, Kind, Path, Record, copied, kind_of, read, sort_key
 from pymodels.querying.binding import bind, parse_lookups, parse_order, parse_path
 from pymodels.querying.expressions import Descending, Expression
 from pymodels.querying.plan import (
@@ -33,7 +33,7 @@ from pymodels.querying.plan import (
     make_plan,
     object_to_residual,
 )
-from pymodels.querying.protocols import M, codec_of
+from pymodels.querying.protocols import Codec, M
 from pymodels.querying.rounding import asked_in_milliseconds
 from pymodels.querying.slices import sliced
 
@@ -49,7 +49,7 @@ class BaseQuery(QueryHooks[M]):
 
     def __init__(self, model: type[M], storage: "BaseStorage") -> None:
         self.model = model
-        self.codec = codec_of(model)
+        self.codec: Codec = model.__pymodels_codec__
         self.storage = storage
         self._asked: p.Predicate = p.EVERYTHING
         self._order: tuple[Order, ...] = ()
@@ -194,9 +194,6 @@ class BaseQuery(QueryHooks[M]):
     def _decode(self, row: Row) -> Record:
         return self.storage.decode(row, self.codec.shape)
 
-    def _peek(self, row: Row) -> Record:
-        return self.storage.peek(row, self.codec.shape)
-
     def _rows(self) -> Iterator[Row]:
         return self._valid_rows() if self._skips_invalid else self._run(self._planned())
 
@@ -205,13 +202,13 @@ class BaseQuery(QueryHooks[M]):
         return rows if plan.is_pushed else self._finished(plan.residual, rows)
 
     def _finished(self, residual: Spec, rows: Iterator[Row]) -> Iterator[Row]:
-        return finish(residual, rows, self._peek, self.storage.key_place)
+        return finish(residual, rows, self._decode, self.storage.key_place)
 
     def _valid_rows(self) -> Iterator[Row]:
         """Slice after the invalid ones are gone, in the order a slice has."""
         spec = self.spec
         whole = Spec(spec.predicate, spec.complete_order())
-        load = self.storage.loader_of(self.model)
+        load = self.storage.mapper(self.model).load
 
         def is_valid(row: Row) -> bool:
             try:
@@ -224,7 +221,9 @@ class BaseQuery(QueryHooks[M]):
         return islice(filter(is_valid, rows), spec.start, spec.stop)
 
     def __iter__(self) -> Iterator[M]:
-        found = self._sifted() or map(self.storage.loader_of(self.model), self._rows())
+        found = self._sifted() or map(
+            self.storage.mapper(self.model).load, self._rows()
+        )
         return self._with_references(found) if self._prefetched else found
 
     def _sifted(self) -> Iterator[M] | None:
@@ -232,9 +231,10 @@ class BaseQuery(QueryHooks[M]):
         self.storage.check_open()
         if self._skips_invalid or self.spec.is_sliced:
             return None
-        sift = self.storage.sifter_of(self.model)
-        asked = Spec(self._asked, self._order)
-        return None if sift is None else self.sifted(asked, sift)
+        mapper = self.storage.mapper(self.model)
+        if not mapper.shows_membership:
+            return None
+        return self.sifted(Spec(self._asked, self._order), mapper.sift)
 
     def _with_references(self, instances: Iterator[M]) -> Iterator[M]:
         while batch := list(islice(instances, PREFETCHED)):
@@ -257,11 +257,14 @@ class BaseQuery(QueryHooks[M]):
 
     def exists(self) -> bool:
         """Say whether there is any such record."""
-        plan = None if self._skips_invalid else self._in_any_order()._planned()
-        if plan and plan.is_pushed:
-            return self.exists_pushed(plan.pushed)
-        rows = self._run(plan) if plan else self._valid_rows()
-        return any(True for _ in rows)
+        if self._skips_invalid:
+            return any(True for _ in self._valid_rows())
+        plan = self._in_any_order()._planned()
+        if plan.is_pushed and plan.pushed.stop is None:
+            # One row tells.
+            pushed = replace(plan.pushed, stop=plan.pushed.start + 1)
+            return any(True for _ in self.run(pushed))
+        return any(True for _ in self._run(plan))
 
     def _in_any_order(self) -> Self:
         """Give the query without its order, where that changes no answer."""
@@ -292,7 +295,7 @@ class BaseQuery(QueryHooks[M]):
 
     def records(self) -> Iterator[tuple[str, Record]]:
         """Iterate over pairs of key and plain record."""
-        return ((row[0], self._decode(row)) for row in self._rows())
+        return ((row[0], copied(self._decode(row))) for row in self._rows())
 
     def values(self, name: str | Expression) -> list[Any]:
         """Give the distinct values of a field, None left out, in the law's order."""
@@ -303,7 +306,7 @@ class BaseQuery(QueryHooks[M]):
             if kind_of(value) not in {Kind.NONE, Kind.OTHER}
         }
         # Copies: a store may have shown its own lists and maps.
-        return [deepcopy(found[place]) for place in sorted(found)]
+        return [copied(found[place]) for place in sorted(found)]
 
     def _values_at(self, path: Path) -> Iterator[Any]:
         if not self._skips_invalid:
@@ -312,7 +315,9 @@ class BaseQuery(QueryHooks[M]):
             if pushed is not None:
                 return pushed
         rows = self._in_any_order()._rows()
-        return (row[0] if path == KEY else read(self._peek(row), path) for row in rows)
+        return (
+            row[0] if path == KEY else read(self._decode(row), path) for row in rows
+        )
 
     def __contains__(self, candidate: object) -> bool:
         key = candidate if isinstance(candidate, str) else None

@@ -721,8 +721,6 @@ def refused_calls(storage, note, letter):
         "get_many": lambda: storage.get_many(Note, ["a", "b"]),
         "save_many": lambda: storage.save_many([Note(text="x")]),
         "save_many, none": lambda: storage.save_many([]),
-        "create": lambda: storage.create(Note(text="x"), None, replace=False),
-        "create_record": lambda: storage.create_record({}, None),
         "delete": lambda: storage.delete("a"),
         "clear": storage.clear,
         "sync": storage.sync,

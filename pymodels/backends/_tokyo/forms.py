@@ -119,7 +119,7 @@ class ColumnForm:
             judges.append(has_kind(term.path[0], term.kinds))
         belongs: dict[str, bool] = {}
         make, shape = codec.maker(storage), codec.shape
-        read, load = columns.read_noted_row, storage.loader_of(model)
+        read, load = columns.read_noted_row, storage.mapper(model).load
 
         def sift(row: Row) -> Any:
             found = read(row[1])

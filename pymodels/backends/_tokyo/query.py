@@ -111,7 +111,7 @@ class SearchQuery(BaseQuery[M]):
         kept = iter(rows)
         if not isinstance(pushed.predicate, p.Everything):
             wanted = matcher(pushed.predicate)
-            kept = (row for row in rows if wanted(row[0], self._peek(row)))
+            kept = (row for row in rows if wanted(row[0], self._decode(row)))
         return islice(kept, pushed.start, pushed.stop)
 
 

@@ -159,7 +159,7 @@ class Query(BaseQuery[M]):
                 yield instance
         if looked_at == FIRST_BATCH and len(seen) < looked_at / 2:
             rows.close()  # type: ignore[attr-defined]  # a generator
-            load = self.storage.loader_of(self.model)
+            load = self.storage.mapper(self.model).load
             yield from (load(row) for row in self._rows() if row[0] not in seen)
             return
         yield from filter(IS_THERE, map(sift, rows))
@@ -231,13 +231,6 @@ class Query(BaseQuery[M]):
                 asked, {ID: 1}, skip=skip, **self._options
             )
         return found is not None
-
-    def exists_pushed(self, pushed: Pushed) -> bool:
-        """Look for one document, in no order."""
-        limit = _limit(pushed)
-        if limit is not None and limit <= 0:
-            return False
-        return self._is_any(self._filter(pushed), pushed.start)
 
     def count_pushed(self, pushed: Pushed) -> int:
         """Count on the server."""

@@ -104,13 +104,8 @@ class Storage(BaseStorage):
         """``mongodb://localhost/app?collection=people``, and the driver's options."""
         uri = clients.drivers_part(url)
         database = unquote(urlsplit(uri).path[1:])
-        return {"uri": uri, "database": database} if database else {"uri": uri}
-
-    @classmethod
-    def query_settings(cls, url: str) -> dict[str, Any]:
-        """Take what is ours; the rest is the driver's."""
-        found = from_query(url, cls)
-        return {name: value for name, value in found.items() if name in clients.OURS}
+        ours = {n: v for n, v in from_query(url, cls).items() if n in clients.OURS}
+        return {"uri": uri, **({"database": database} if database else {}), **ours}
 
     def __str__(self) -> str:
         return self.address
@@ -213,8 +208,8 @@ class Storage(BaseStorage):
         cursor = self.collection.find(batch_size=SCANNED, session=self.session)
         return self.rows(cursor)
 
-    def __len__(self) -> int:
-        self.check_open()
+    def count_all(self) -> int:
+        """Count on the server."""
         with translated(self):
             return self.collection.count_documents({}, session=self.session)
 
@@ -234,7 +229,7 @@ class Storage(BaseStorage):
         """Write few at a time where they wait for the journal together."""
         return BATCH_INSIDE if self.journal.is_shared else super().batch_size
 
-    def settle(self) -> None:
+    def flush(self) -> None:
         """Wait for the journal, where batches have not."""
         self.journal.settle()
 
@@ -246,7 +241,9 @@ class Storage(BaseStorage):
                 return
         inserting.overwrite(self, row[0], row[1], upsert=True)
 
-    def patch(self, key: str, changes: Changes) -> bool:
+    def patch(
+        self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
+    ) -> bool:
         """Make the changes in one update."""
         update = update_for(changes)
         for native in candidates_of(key):

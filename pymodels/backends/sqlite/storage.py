@@ -6,10 +6,9 @@ from os import PathLike, fspath
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.backend import Instance, M, codec_of
+from pymodels.backend import Instance, M, codec_of, from_query
 from pymodels.backends._sql.patch import assignments, can_patch
-from pymodels.backends._sql.predicates import compile_predicate
-from pymodels.backends._sql.terms import Sql, joined
+from pymodels.backends._sql.terms import Sql
 from pymodels.backends.sqlite.facts import Known
 from pymodels.backends.sqlite.file import SYNCHRONOUS, File
 from pymodels.backends.sqlite.indexes import create_index, index_names
@@ -25,7 +24,6 @@ from pymodels.errors import EncodeError, SettingsError
 from pymodels.indexes import BoundIndex
 from pymodels.law import json_body
 from pymodels.law.changes import Changes, apply
-from pymodels.law.predicates import terms_of
 from pymodels.law.shapes import Shape
 from pymodels.law.values import Record, same
 from pymodels.querying.plan import Row
@@ -75,7 +73,6 @@ class Storage(BaseStorage):
         check_names(asked)
         self.path = fspath(path)
         self.file = File(self.path, float(timeout), synchronous)
-        self._memberships: dict[object, Sql | None] = {}
         try:
             self.table = open_table(self.file, asked)
             self.file.find_broken = self.table.find_broken
@@ -94,7 +91,7 @@ class Storage(BaseStorage):
                 f"{url}: an SQLite URL is sqlite:///relative.db, "
                 "sqlite:////absolute.db or sqlite:///:memory:"
             )
-        return {"path": unquote(parts.path[1:])}
+        return {"path": unquote(parts.path[1:]), **from_query(url, cls)}
 
     def __str__(self) -> str:
         return f"sqlite:///{self.path}?table={self.table.name}"
@@ -169,36 +166,16 @@ class Storage(BaseStorage):
         parameters = (json_body.to_json(wanted), *condition.parameters)
         return self.file.read(sql, parameters)
 
-    def fetch_members(
-        self, model: type[Instance], keys: Iterable[str]
-    ) -> Iterator[Row]:
-        """Let the database ask for membership."""
-        codec = codec_of(model)
-        if codec not in self._memberships:
-            self._memberships[codec] = self._membership(model)
-        condition = self._memberships[codec]
-        if condition is None:
-            return super().fetch_members(model, keys)
-        return self._fetch(keys, condition)
-
-    def _membership(self, model: type[Instance]) -> Sql | None:
-        columns = self.known.full(model)
-        terms = terms_of(codec_of(model).membership)
-        found = joined(" AND ", [compile_predicate(t, columns) for t in terms])
-        if found is None or not found.exact:
-            return None
-        return Sql(f" AND {found.text}", found.parameters)
-
     def scan(self) -> Iterator[Row]:
         """Yield all rows."""
         return self.file.read(self.table.select)
 
-    def __len__(self) -> int:
-        self.check_open()
+    def count_all(self) -> int:
+        """Count the rows."""
         return int(self.file.one(f"SELECT count(*) FROM {self.table.source}")[0])
 
-    def __iter__(self) -> Iterator[str]:
-        self.check_open()
+    def scan_keys(self) -> Iterator[str]:
+        """Read the column of the keys alone."""
         sql = f"SELECT {self.table.columns.key} FROM {self.table.source}"
         return (row[0] for row in self.file.read(sql))
 
@@ -237,7 +214,9 @@ class Storage(BaseStorage):
         """Create or overwrite."""
         self.file.write(self.table.upsert, self._bound(row))
 
-    def patch(self, key: str, changes: Changes) -> bool:
+    def patch(
+        self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
+    ) -> bool:
         """Change in one statement; where SQL cannot say it, in one transaction."""
         table, keeps_note = self.table, json_body.reads_back(changes)
         if can_patch(changes) and (keeps_note or table.has_note):

@@ -59,7 +59,7 @@ class Query(SearchQuery[M]):
         wanted = matcher(pushed.predicate)
         for row in rows:
             # What is written meanwhile may have made another row of it.
-            if handle.written == written or wanted(row[0], self._peek(row)):
+            if handle.written == written or wanted(row[0], self._decode(row)):
                 yield row
 
     def _counted(self, rows: Iterator[Row]) -> Iterator[Row]:

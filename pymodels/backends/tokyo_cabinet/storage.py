@@ -8,6 +8,7 @@ from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
+from pymodels.backend import from_query
 from pymodels.backends._tokyo.columns import key_column, key_of
 from pymodels.backends._tokyo.forms import ColumnForm, Form, JsonForm
 from pymodels.backends._tokyo.query import SearchedStorage
@@ -101,7 +102,7 @@ class Storage(SearchedStorage):
                 f"{url}: such a URL is tokyo-cabinet:///relative.tct or "
                 "tokyo-cabinet:////absolute.tct"
             )
-        return {"path": unquote(parts.path[1:])}
+        return {"path": unquote(parts.path[1:]), **from_query(url, cls)}
 
     def __str__(self) -> str:
         kind = "" if self.kind == "TABLE" else f"?kind={self.kind}"
@@ -166,16 +167,13 @@ class Storage(SearchedStorage):
             for key, stored in found:
                 yield make(key, stored)
 
-    def __len__(self) -> int:
-        self.check_open()
+    def count_all(self) -> int:
+        """Ask the library."""
         with self.handle as handle:
             return handle.database.count
 
-    def __iter__(self) -> Iterator[str]:
-        self.check_open()
-        return self._keys()
-
-    def _keys(self) -> Iterator[str]:
+    def scan_keys(self) -> Iterator[str]:
+        """Read the keys alone."""
         with self.handle as handle:
             if self.is_table:
                 packed = handle.table.search_packed(Search())
@@ -215,7 +213,9 @@ class Storage(SearchedStorage):
         handle = self.writer
         handle.alone(handle.put, key_column(row[0]), self.form.stored(row))
 
-    def patch(self, key: str, changes: Changes) -> bool:
+    def patch(
+        self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
+    ) -> bool:
         """Read, change and write, while nobody else writes."""
         return self.writer.alone(self._patch, key_column(key), changes)
 

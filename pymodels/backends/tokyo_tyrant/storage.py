@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.backend import Instance, check_model, codec_of
+from pymodels.backend import Instance, check_model, codec_of, from_query
 from pymodels.backends._tokyo.columns import column_of, name_of
 from pymodels.backends._tokyo.forms import ColumnForm, Form, JsonForm
 from pymodels.backends._tokyo.indexes import type_of
@@ -99,9 +99,11 @@ class Storage(SearchedStorage):
                 f"{_shown(url)}: such a URL is tokyo-tyrant://host:1978, or "
                 "tokyo-tyrant:///path/of/a/socket; the protocol has no passwords"
             )
+        found = from_query(url, cls)
         if not parts.netloc:
-            return {"socket": path} if len(path) > 1 else {}
-        found: dict[str, Any] = {"host": parts.hostname} if parts.hostname else {}
+            return {"socket": path, **found} if len(path) > 1 else found
+        if parts.hostname:
+            found["host"] = parts.hostname
         return found if port is None else {**found, "port": port}
 
     def __str__(self) -> str:
@@ -134,12 +136,12 @@ class Storage(SearchedStorage):
             keys = sorted(keys, reverse=descending)
         yield from self.searching.rows_of(keys)
 
-    def __len__(self) -> int:
-        self.check_open()
+    def count_all(self) -> int:
+        """Ask the server."""
         return self.client.count()
 
-    def __iter__(self) -> Iterator[str]:
-        self.check_open()
+    def scan_keys(self) -> Iterator[str]:
+        """Ask for the keys alone."""
         return map(name_of, self.file.keys())
 
     # Writing.
@@ -191,10 +193,14 @@ class Storage(SearchedStorage):
         if self.client.read(VSIZ, (key,)).is_good is is_there:
             raise self.client.refused(f"a write to {name_of(key)!r}")
 
-    def patch(self, key: str, changes: Changes) -> bool:
+    def patch(
+        self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
+    ) -> bool:
         """Compare and change columns in one step, where the server can."""
         if not self.client.has_function("patch"):
             return self._patch_in_two_steps(column_of(key), changes)
+        if known is not None and self._patch_known(*known):
+            return True
         stored_key = column_of(key)
         for _ in range(TRIES):
             before = self.file.get(stored_key)
@@ -211,15 +217,13 @@ class Storage(SearchedStorage):
             "nothing was written"
         )
 
-    def patch_row(self, before: Row, after: Row, changes: Changes) -> bool:
+    def _patch_known(self, before: Row, after: Row) -> bool:
         """Compare with the row that is known: mostly nobody has changed it."""
-        if self.client.has_function("patch") and before[1] != after[1]:
-            old, new = self.form.stored(before), self.form.stored(after)
-            steps = self.file.steps(old, new)
-            outcome = self.client.patch(column_of(before[0]), steps)
-            if outcome in {DONE, MISSING}:
-                return outcome == DONE
-        return self.patch(before[0], changes)
+        if before[1] == after[1]:
+            return False
+        old, new = self.form.stored(before), self.form.stored(after)
+        outcome = self.client.patch(column_of(before[0]), self.file.steps(old, new))
+        return outcome == DONE
 
     def _patch_in_two_steps(self, key: bytes, changes: Changes) -> bool:
         self._object_to_lost_updates()
