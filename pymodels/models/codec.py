@@ -201,7 +201,8 @@ class ModelCodec:
     def loader(self, storage: Storage) -> Callable[[Row], Any]:
         """Give the function from a row to an instance, by way of the record."""
         decode, shape, make = storage.decode, self.shape, self.maker(storage)
-        return lambda row: make(row, decode(row, shape))
+        # A copy: the storage may have shown its own, and validators may change it.
+        return lambda row: make(row, copied(decode(row, shape)))
 
     def maker(self, storage: Storage) -> Callable[[Row, Record], Any]:
         """Give the function from a row and its record to an instance."""
