@@ -6,6 +6,8 @@ READY := .venv/ready
 PYTEST := $(BIN)/pytest -q
 # Two workers; a server is started by one of them, as tests/conftest.py says.
 TWO := -n 2 --dist loadgroup --no-loadscope-reorder
+BENCH := .venv-bench
+BENCH_READY := $(BENCH)/ready
 FUZZ ?= 100000
 SOAKED = $(shell grep -rl PYMODELS_SOAK tests --include='test_*.py')
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
@@ -45,19 +47,33 @@ fuzz: $(READY) system ## the random tests with many more examples
 soak: $(READY) system ## kills, faults, threads and frames at their full length
 	PYMODELS_SOAK=1 $(PYTEST) $(SOAKED)
 
-bench: $(READY) system ## benchmarks against raw drivers: make bench NAME=mongodb
-	$(BIN)/python -m benchmarks.$(or $(NAME),sqlite)
+# NAME=sqlite measures one database, QUICK=1 little of each, TREE=path another tree too.
+bench: $(BENCH_READY) system ## benchmarks against drivers and peers: QUICK=1 NAME=sqlite
+	$(BENCH)/bin/python -m benchmarks $(NAME) $(if $(QUICK),--quick) \
+		$(if $(TREE),--tree "$(TREE)") $(if $(ONLY),--only "$(ONLY)") \
+		$(if $(FOLDER),--folder "$(FOLDER)")
 
 docs: $(READY) system ## run every example of the pages
 	$(PYTEST) tests/test_docs.py
 
 # Debian's python3 cannot make virtual environments before python3-venv is there.
 # pip takes the pins from the environment so that they hold for the build as well.
+define NEW_VENV
+@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null \
+	|| $(MAKE) --no-print-directory python-venv
+$(PYTHON) -m venv --clear $(1)
+endef
+
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null \
-		|| $(MAKE) --no-print-directory python-venv
-	$(PYTHON) -m venv --clear .venv
+	$(call NEW_VENV,.venv)
 	PIP_CONSTRAINT=constraints.txt $(BIN)/pip install -qq -e '.[dev,demo]'
+	@touch $@
+
+# The peers of the benchmarks are heavy and choose versions: they stay by themselves.
+$(BENCH_READY): pyproject.toml constraints.txt benchmarks/constraints.txt
+	$(call NEW_VENV,$(BENCH))
+	PIP_CONSTRAINT="constraints.txt benchmarks/constraints.txt" \
+		$(BENCH)/bin/pip install -qq -e '.[bench]'
 	@touch $@
 
 # What no Python package brings: Tokyo Cabinet, and what mongod is linked with.

@@ -1,0 +1,1 @@
+"""Benchmarks: PyModels, the bare drivers and other mappers, doing the same work."""

@@ -1,0 +1,1 @@
+"""The bare drivers and PyModels, a file for each database."""
