@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from operator import is_not
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic
 
 from pymodels.errors import SettingsError, Unsupported
 from pymodels.indexes import BoundIndex
@@ -19,9 +19,6 @@ from pymodels.law.shapes import Shape
 from pymodels.law.values import Path, Record
 from pymodels.querying.plan import Native, Order, Pushed, Row, Spec
 from pymodels.querying.protocols import Instance, M, codec_of
-
-if TYPE_CHECKING:
-    from pymodels.storage import BaseStorage
 
 IS_THERE: Any = partial(is_not, None)
 
@@ -160,7 +157,7 @@ class StorageHooks:
 class QueryHooks(Generic[M]):
     """What `BaseQuery` asks of a backend."""
 
-    storage: "BaseStorage"
+    storage: StorageHooks
 
     def compile(self, predicate: Predicate) -> Native | None:
         """Say a predicate in the database's language; None leaves it to us."""

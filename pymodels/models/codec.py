@@ -9,7 +9,7 @@ from contextlib import (
     suppress,
 )
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import SchemaSerializer, SchemaValidator
@@ -41,10 +41,7 @@ from pymodels.models.rounding import holds_datetimes, round_instance
 from pymodels.models.schema import definitions_of, model_node, storage_schema
 from pymodels.querying.binding import parse_order
 from pymodels.querying.plan import Row
-from pymodels.querying.protocols import is_model
-
-if TYPE_CHECKING:
-    from pymodels.models.model import Model
+from pymodels.querying.protocols import Instance, is_model
 
 
 class ModelCodec:
@@ -52,10 +49,10 @@ class ModelCodec:
 
     def __init__(
         self,
-        model: type["Model"],
-        set_row: Callable[["Model", Row | None], None],
-        set_storage: Callable[["Model", Storage], None],
-        row_of: Callable[["Model"], Row | None],
+        model: type[Any],
+        set_row: Callable[[Any, Row | None], None],
+        set_storage: Callable[[Any, Storage], None],
+        row_of: Callable[[Any], Row | None],
     ) -> None:
         """Look at a complete model; the functions set and read an instance's slots."""
         self.model = model
@@ -156,7 +153,7 @@ class ModelCodec:
 
     # From records to instances.
 
-    def attach(self, instance: "Model", row: Row, storage: Storage) -> None:
+    def attach(self, instance: Instance, row: Row, storage: Storage) -> None:
         """Tell an instance its key, its stored form and where it is kept."""
         self.set_row(instance, row)
         self.set_storage(instance, storage)
@@ -165,7 +162,7 @@ class ModelCodec:
         if storage.keeps_milliseconds:
             self.round(instance, storage)
 
-    def settle(self, instance: "Model", storage: Storage) -> None:
+    def settle(self, instance: Instance, storage: Storage) -> None:
         """Tell the references in an instance where they stand."""
         references.settle(instance, self.reference_fields, storage)
 
@@ -174,17 +171,17 @@ class ModelCodec:
         """Whether an instance can hold a datetime."""
         return holds_datetimes(self.shape)
 
-    def round(self, instance: "Model", storage: Storage) -> None:
+    def round(self, instance: Instance, storage: Storage) -> None:
         """Cut an instance's datetimes to what its storage keeps of them."""
         if storage.keeps_milliseconds and self.holds_datetimes:
             # What is nested so deep is refused when it is encoded.
             with suppress(RecursionError):
                 round_instance(instance)
 
-    def validate(self, record: Record, key: str) -> "Model":
+    def validate(self, record: Record, key: str) -> Instance:
         """Validate a record into an instance, or raise `InvalidRecord`."""
         try:
-            found: Model = self.validator.validate_python(record)
+            found: Instance = self.validator.validate_python(record)
         except ValidationError as error:
             raise self.invalid(key, error) from error
         return found
@@ -230,7 +227,7 @@ class ModelCodec:
 
     # From instances to records.
 
-    def record_of(self, instance: "Model", **options: Any) -> Record:
+    def record_of(self, instance: Instance, **options: Any) -> Record:
         """Dump the declared fields, and extra ones that the model keeps."""
         try:
             dumped = self.serializer.to_python(
@@ -245,7 +242,7 @@ class ModelCodec:
         record: Record = canonical(dumped, self.model.__name__)
         return record
 
-    def new_record(self, key: str, instance: "Model") -> Record:
+    def new_record(self, key: str, instance: Instance) -> Record:
         """Give the whole record of a new instance, checked, for its key.
 
         Raises `EncodeError`, `NotInModel`, or pydantic's `ValidationError` for

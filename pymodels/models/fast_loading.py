@@ -22,7 +22,6 @@ from pymodels.querying.plan import Row
 
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
-    from pymodels.models.model import Model
 
 NEVER, UNMARKED, ALWAYS = 0, 1, 2
 """When the short way may be taken: never, without marks, or with fitting ones."""
@@ -90,17 +89,17 @@ class JsonLoading:
         _remember(kinds, self.telling)
         return True
 
-    def loader(self, storage: Storage) -> Callable[[Row], "Model"]:
+    def loader(self, storage: Storage) -> Callable[[Row], Any]:
         """Give the function from a row (key, body, kinds) to an instance."""
         codec = self.codec
-        long_way: Callable[[Row], Model] = codec.loader(storage)
+        long_way: Callable[[Row], Any] = codec.loader(storage)
         if self.level == NEVER:
             return long_way
 
         # What JSON mode refuses, the long way may take, or refuse in its own words.
         return self._short_way(storage, None, self.known, self.fits, long_way)
 
-    def sifter(self, storage: Storage) -> "Callable[[Row], Model | None] | None":
+    def sifter(self, storage: Storage) -> Callable[[Row], Any | None] | None:
         """Give the function from a row to an instance, or to None for no member.
 
         A text that validates strictly has in each field a kind that its type
@@ -113,7 +112,7 @@ class JsonLoading:
             return None
         load, decode, belongs = self.loader(storage), storage.decode, codec.belongs
 
-        def otherwise(row: Row) -> "Model | None":
+        def otherwise(row: Row) -> Any:
             return load(row) if belongs(row[0], decode(row, codec.shape)) else None
 
         return self._short_way(storage, True, self.telling, self.tells, otherwise)

@@ -26,7 +26,6 @@ from pymodels.querying.plan import Row
 
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
-    from pymodels.models.model import Model
 
 _TYPES: dict[str, type] = {
     "str": str,
@@ -90,12 +89,12 @@ class JsonWriting:
         found_type = _TYPES.get(kind)
         return None if found_type is None else (found_type,)
 
-    def dumper(self, storage: Storage) -> Callable[[str, "Model"], Row]:
+    def dumper(self, storage: Storage) -> Callable[[str, Any], Row]:
         """Give the function from a key and a new instance to (key, body, kinds)."""
         codec = self.codec
         record_of = codec.new_record
 
-        def long_way(key: str, instance: "Model") -> Row:
+        def long_way(key: str, instance: Any) -> Row:
             return storage.encode(key, record_of(key, instance))
 
         if not self.is_plain:
@@ -111,7 +110,7 @@ class JsonWriting:
             if {int, float} & {*types}
         ]
 
-        def dump(key: str, instance: "Model") -> Row:
+        def dump(key: str, instance: Any) -> Row:
             try:
                 values = values_of(instance.__dict__)
                 kinds = tuple(map(type, values))

@@ -3,14 +3,11 @@
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pymodels.errors import DefinitionError, PyModelsError
 from pymodels.law.shapes import ANYTHING, Shape
 from pymodels.models.membership import equality_conditions, merged_options
-
-if TYPE_CHECKING:
-    from pymodels.models.model import Model
 
 OURS = frozenset(
     {
@@ -52,7 +49,7 @@ def own_annotations(cls: type) -> Iterable[str]:
     return found.keys() - {"Meta"}
 
 
-def prefill(model: "type[Model]") -> bool:
+def prefill(model: "type[Any]") -> bool:
     """Make equality conditions on fields the defaults of these fields.
 
     Says whether that has changed a field, which then has to be built again.

@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Generic, get_args
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import core_schema
 
 from pymodels.errors import (
@@ -19,14 +19,10 @@ from pymodels.keys import check_key, is_key
 from pymodels.law.shapes import ANYTHING, Shape
 from pymodels.models.fields import REFERENCE
 from pymodels.models.protocols import Storage
-from pymodels.querying.protocols import is_model
+from pymodels.querying.protocols import Instance, M, is_model
 
 if TYPE_CHECKING:
     from typing import Self
-
-    from pymodels.models.model import Model
-
-M = TypeVar("M", bound="Model")
 
 
 class Reference(Generic[M]):
@@ -172,7 +168,7 @@ def _restored(target: Any, model: Any) -> Reference[Any]:
     return reference
 
 
-def _check_target(value: Any, model: "type[Model] | None") -> None:
+def _check_target(value: Any, model: type[Instance] | None) -> None:
     """Refuse what is neither an instance of the model nor a reference to it."""
     found: Any = type(value)
     if isinstance(value, Reference):
@@ -194,33 +190,30 @@ def _key_of(value: Any) -> str:
     return str(key)
 
 
-def _model_getter(target: Any) -> "Callable[[], type[Model] | None]":
+def _model_getter(target: Any) -> Callable[[], type[Instance] | None]:
     """Give a function that finds the model when it is needed, not before."""
     if target is None or isinstance(target, type):
         return lambda: target
     name = getattr(target, "__forward_arg__", target)
 
-    def find() -> "type[Model] | None":
+    def find() -> type[Instance] | None:
         if not isinstance(name, str):
             return None
-        from pymodels.models.model import Model  # up: only once it exists
-
-        return _by_name(Model, name)
+        return _by_name(BaseModel, name)
 
     return find
 
 
-def _by_name(model: "type[Model]", name: str) -> "type[Model] | None":
-    child: type[Model]
-    for child in model.__subclasses__():
-        if child.__name__ == name:
+def _by_name(base: type[BaseModel], name: str) -> type[Instance] | None:
+    for child in base.__subclasses__():
+        if child.__name__ == name and is_model(child):
             return child
         if found := _by_name(child, name):
             return found
     return None
 
 
-def _operand(value: Any, model_of: "Callable[[], type[Model] | None]") -> Any:
+def _operand(value: Any, model_of: Callable[[], type[Instance] | None]) -> Any:
     """What a user asks of a reference: an instance, a reference or a key."""
     if isinstance(value, str) or value is None:
         return value
@@ -259,7 +252,7 @@ def _refers(value: Any) -> bool:
     return isinstance(value, Reference | str) or is_model(type(value))
 
 
-def settle(instance: "Model", names: Iterable[str], storage: Storage) -> None:
+def settle(instance: Instance, names: Iterable[str], storage: Storage) -> None:
     """Tell the references in some fields where they stand and where to load from."""
     model = type(instance)
     for name in names:
@@ -269,15 +262,15 @@ def settle(instance: "Model", names: Iterable[str], storage: Storage) -> None:
                 target._holder = f"{model.__name__} {instance.key!r}.{name}"
 
 
-def _targets(instance: "Model", name: str) -> Iterator[Any]:
+def _targets(instance: Instance, name: str) -> Iterator[Any]:
     shape = type(instance).__pymodels_codec__.shape.members[name].shape
     return targets_in(vars(instance).get(name), shape)
 
 
 @contextmanager
-def removed_on_failure() -> "Iterator[list[Model]]":
+def removed_on_failure() -> Iterator[list[Any]]:
     """Collect what is saved on the way, and remove it if what is done inside fails."""
-    saved: list[Model] = []
+    saved: list[Any] = []
     try:
         yield saved
     except BaseException:
@@ -288,7 +281,7 @@ def removed_on_failure() -> "Iterator[list[Model]]":
 
 
 @contextmanager
-def saved_first(instance: "Model", storage: Storage) -> Iterator[None]:
+def saved_first(instance: Instance, storage: Storage) -> Iterator[None]:
     """Save what an instance refers to and is not saved yet.
 
     If what is done inside fails, it is removed again: a save that fails has written
@@ -311,7 +304,7 @@ _thread = threading.local()
 """Holds the identities of the instances that this thread is in the middle of saving."""
 
 
-def adopt(instance: "Model") -> None:
+def adopt(instance: Instance) -> None:
     """Turn bare instances that slipped past validation into references."""
     codec = type(instance).__pymodels_codec__
     for name in codec.reference_fields:
@@ -322,7 +315,7 @@ def adopt(instance: "Model") -> None:
 
 def save_target(
     target: Any, storage: Storage | None, saving: set[int]
-) -> "Iterator[Model]":
+) -> Iterator[Any]:
     """Save what is referred to, unless it is saved; give it if it was not.
 
     Raises `EncodeError` for one that is being saved: a circle of new instances,
@@ -344,7 +337,7 @@ def save_target(
 
 
 def prefetch(
-    instances: Iterable["Model"], path: tuple[str, ...], storage: Storage
+    instances: Iterable[Instance], path: tuple[str, ...], storage: Storage
 ) -> None:
     """Load what many instances refer to, one batch for all of them."""
     waiting: dict[type, dict[str, list[Reference[Any]]]] = {}
@@ -355,7 +348,7 @@ def prefetch(
                 of_model = waiting.setdefault(reference.model, {})
                 of_model.setdefault(reference._key, []).append(reference)
     for model, by_key in waiting.items():
-        loaded: list[Model] = storage.get_many(model, by_key)
+        loaded: list[Any] = storage.get_many(model, by_key)
         found = {one.key: one for one in loaded}
         for key, references in by_key.items():
             for reference in references:

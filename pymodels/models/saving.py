@@ -25,11 +25,10 @@ from pymodels.models import references
 from pymodels.models.membership import merged_options
 from pymodels.models.protocols import Storage
 from pymodels.querying.plan import Row
-from pymodels.querying.protocols import is_model
+from pymodels.querying.protocols import Instance, is_model
 
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
-    from pymodels.models.model import Model
 
 
 class UnaskedRow(tuple[Any, ...]):
@@ -42,7 +41,11 @@ class UnaskedRow(tuple[Any, ...]):
 
 
 def save(
-    instance: "Model", row: Row | None, storage: Storage, key: str | None, replace: bool
+    instance: Instance,
+    row: Row | None,
+    storage: Storage,
+    key: str | None,
+    replace: bool,
 ) -> str:
     """Write a new instance whole, or what a loaded one has changed; give its key."""
     if row is None:
@@ -52,7 +55,7 @@ def save(
 
 
 def _save_new(
-    instance: "Model", storage: Storage, key: str | None, replace: bool
+    instance: Instance, storage: Storage, key: str | None, replace: bool
 ) -> str:
     codec: ModelCodec = type(instance).__pymodels_codec__
     dump = storage.mapper(type(instance)).dump
@@ -67,7 +70,7 @@ def _save_new(
     return chosen
 
 
-def _save_changes(instance: "Model", row: Row, storage: Storage) -> None:
+def _save_changes(instance: Instance, row: Row, storage: Storage) -> None:
     """Write what an instance has changed, in one atomic step; nothing if nothing."""
     codec: ModelCodec = type(instance).__pymodels_codec__
     changed = row
@@ -84,7 +87,7 @@ def _save_changes(instance: "Model", row: Row, storage: Storage) -> None:
 
 
 def _references_saved(
-    instance: "Model", codec: "ModelCodec", storage: Storage
+    instance: Instance, codec: "ModelCodec", storage: Storage
 ) -> AbstractContextManager[None]:
     """Save what the instance refers to first, and remove it if the save fails."""
     if not codec.reference_fields:
@@ -173,7 +176,7 @@ def _insert_new(new: list[Any], storage: Storage) -> None:
 
 
 def save_copy(
-    instance: "Model",
+    instance: Instance,
     row: Row | None,
     source: Storage | None,
     target: Storage,
@@ -199,7 +202,7 @@ _SIMPLE = frozenset({str, int, bool, type(None), date, bytes})
 _SCALARS = _SIMPLE | {float}
 
 
-def find_changes(instance: "Model", row: Row, storage: Storage) -> Changes:
+def find_changes(instance: Instance, row: Row, storage: Storage) -> Changes:
     """Find the paths in which an instance differs from its stored form."""
     codec = type(instance).__pymodels_codec__
     references.adopt(instance)
@@ -213,7 +216,7 @@ def find_changes(instance: "Model", row: Row, storage: Storage) -> Changes:
     loaded = old.__pydantic_fields_set__
     if len(loaded) < len(codec.fields):
         # What the store lacks is written where it was given.
-        given = codec.fields.keys() & instance.__pydantic_fields_set__
+        given = codec.fields.keys() & instance.model_fields_set
         names |= given - loaded
     simple = _scalar_changes(instance, names, codec)
     if simple is not None:
@@ -231,7 +234,7 @@ def find_changes(instance: "Model", row: Row, storage: Storage) -> Changes:
 
 
 def _scalar_changes(
-    instance: "Model", names: set[str], codec: "ModelCodec"
+    instance: Instance, names: set[str], codec: "ModelCodec"
 ) -> Changes | None:
     """Give the changes of plain fields, which need neither serializer nor diff.
 
@@ -303,7 +306,7 @@ def _parts(value: Any) -> tuple[set[str], dict[str, Any]]:
     return given, {names.get(name, name): part for name, part in parts.items()}
 
 
-def _against_record(instance: "Model", codec: "ModelCodec", record: Record) -> Changes:
+def _against_record(instance: Instance, codec: "ModelCodec", record: Record) -> Changes:
     after = codec.record_of(instance)
     before = {name: value for name, value in record.items() if name in after}
     return between(before, after, codec.shape)
@@ -329,7 +332,9 @@ def _find_replaced(old: Any, new: Any, path: Path, found: set[Path]) -> None:
                 _find_replaced(before[name], value, (*path, str(name)), found)
 
 
-def whole_record(instance: "Model", row: Row | None, storage: Storage | None) -> Record:
+def whole_record(
+    instance: Instance, row: Row | None, storage: Storage | None
+) -> Record:
     """Give the record as it would be after a save, undeclared fields included."""
     codec: ModelCodec = type(instance).__pymodels_codec__
     if row is None:

@@ -19,7 +19,6 @@ from pymodels.querying.binding import parse_path
 
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
-    from pymodels.models.model import Model
 
 
 def changes_to(
@@ -79,7 +78,7 @@ def encode_field(
     path: Path,
     value: Any,
     storage: Storage | None,
-    saved: "list[Model]",
+    saved: "list[Any]",
 ) -> Any:
     """Validate one new value and give what is stored for it.
 

@@ -116,6 +116,10 @@ class Instance(Protocol):
     def storage(self) -> Any:
         """Where its record is; None before the first save."""
 
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The names of the fields that were given."""
+
 
 M = TypeVar("M", bound=Instance)
 

@@ -47,6 +47,8 @@ PREFETCHED = 500
 class BaseQuery(QueryHooks[M]):
     """Records of a model, narrowed, ordered and sliced; nothing runs until asked."""
 
+    storage: "BaseStorage"
+
     def __init__(self, model: type[M], storage: "BaseStorage") -> None:
         self.model = model
         self.codec: Codec = model.__pymodels_codec__
