@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
+from pymodels.backends._tokyo.facts import TableFacts
 from pymodels.errors import PyModelsError, StorageError
-from pymodels.tokyo.serve.guards import MOST_BUCKETS
+from pymodels.tokyo.guards import MOST_BUCKETS
 from pymodels.tokyo.serve.serving import Place, serve
 
 try:
@@ -76,7 +77,9 @@ def serve_file(
                 err=True,
             )
         place = Place(host, port, socket, max_connections)
-        serve(file, place, _say, readonly=readonly, bnum=bnum)
+        # A server knows nothing of notes by itself.
+        watch = TableFacts.of_rows
+        serve(file, place, _say, readonly=readonly, bnum=bnum, watch=watch)
     except (PyModelsError, OSError) as error:
         typer.echo(f"pymodels serve: {error}", err=True)
         raise typer.Exit(1) from error

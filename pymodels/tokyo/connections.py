@@ -170,7 +170,7 @@ class Pool:
             connection.close()
             raise StorageError(
                 f"{self.address}: it let go at once ({error}); perhaps it has as many "
-                "clients as it takes, or is no Tokyo Tyrant server"
+                "clients as it takes, or is not a Tokyo Tyrant server"
             ) from error
         except ProtocolError as error:
             connection.close()

@@ -23,6 +23,10 @@ LARGEST_ANSWER = 80 * 2**20
 MOST_STRINGS = 2**20
 LONGEST_NAME = 1023
 
+# What `patch` is made of, a function of `misc` that `pymodels serve` has more.
+IS, NO, SET, CUT = b"is", b"no", b"set", b"cut"
+DONE, CHANGED, MISSING = b"done", b"changed", b"missing"
+
 _SIZE = struct.Struct(">I")
 _pack, _unpack = _SIZE.pack, _SIZE.unpack_from
 

@@ -72,6 +72,18 @@ class IndexType(IntEnum):
 INDEX_KEEP = 1 << 24
 """Added to an index type: leave an index that is there alone, with error 21."""
 
+SUFFIXES = {
+    "lex": IndexType.LEXICAL,
+    "dec": IndexType.DECIMAL,
+    "tok": IndexType.TOKEN,
+    "qgr": IndexType.QGRAM,
+}
+"""What the names of index files end with."""
+
+LARGEST_LIMIT = 2**30 - 1
+"""The library adds up how many rows to skip and to give, in an int of C; no table that
+fits into memory has as many rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -120,6 +132,13 @@ class Search:
     order: Ordering | None = None
     max: int = -1
     skip: int = 0
+
+    @property
+    def limits(self) -> tuple[int, int] | None:
+        """How many rows to give and to skip, as the library can add them up."""
+        if self.max < 0 and self.skip <= 0:
+            return None
+        return min(self.max, LARGEST_LIMIT), min(self.skip, LARGEST_LIMIT)
 
     def __str__(self) -> str:
         parts = " and ".join(map(str, self.conditions)) or "all rows"

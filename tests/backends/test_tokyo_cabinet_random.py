@@ -28,6 +28,7 @@ from pymodels.testing.random import asking
 from pymodels.testing.random.asking import Refused
 from pymodels.testing.random.universe import Chance, random_records
 from pymodels.tokyo.library import OpenMode, Table
+from pymodels.tokyo.packing import unpack
 
 QUESTIONS = 200
 A_ROUND = 50
@@ -192,7 +193,7 @@ def told(question, storage, seed, error):
         return False
 
     with storage.handle as handle:
-        keys = handle.table.forward_keys()
+        keys = list(unpack(handle.table.packed_keys()))
         rows = {key: handle.table.get(key) for key in keys}
     for key, columns in rows.items() if fails() else ():
         storage.discard(key.decode())
@@ -200,7 +201,9 @@ def told(question, storage, seed, error):
             with storage.handle as handle:
                 handle.table.put(key, columns)
     with storage.handle as handle:
-        left = {key: handle.table.get(key) for key in handle.table.forward_keys()}
+        left = {
+            key: handle.table.get(key) for key in unpack(handle.table.packed_keys())
+        }
     return f"seed {seed}: {question}, {question.action}, {question.path}, " + (
         f"{question.value!r}\n{type(error).__name__}: {error}\nrows: {left!r}"
     )

@@ -23,7 +23,7 @@ from pymodels import (
 )
 from pymodels.backends.tokyo_tyrant import Storage
 from pymodels.indexes import Index
-from pymodels.tokyo.requests import Refused
+from pymodels.tokyo.client import Refused
 from pymodels.tokyo.search import IndexType
 
 pytestmark = pytest.mark.server

@@ -28,7 +28,7 @@ from pymodels.backends._tokyo.texts import Unreadable, spelled, text_bytes
 from pymodels.backends.tokyo_tyrant import Storage
 from pymodels.testing.random import asking
 from pymodels.testing.random.universe import Chance, random_records
-from pymodels.tokyo.requests import Refused
+from pymodels.tokyo.client import Refused
 from pymodels.tokyo.search import IndexType
 
 pytestmark = pytest.mark.server

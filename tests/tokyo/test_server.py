@@ -27,7 +27,7 @@ from pymodels.tokyo.protocol import (
     encode_misc,
     encode_request,
 )
-from pymodels.tokyo.search import IndexType
+from pymodels.tokyo.search import IndexType, Search
 
 pytestmark = pytest.mark.server
 
@@ -194,9 +194,7 @@ def test_large_records_pass(client):
 def test_long_results_pass(client):
     client.put_list((b"%07d" % i, b"n\0%d" % i) for i in range(50_000))
     assert client.count() == 50_000
-    from pymodels.tokyo.search import Search
-
-    assert len(client.search_get(Search())) == 50_000
+    assert len(client.search(Search(), b"get")) == 50_000
     assert client.search_out(Search()) == 50_000
 
 
@@ -310,6 +308,44 @@ def test_a_pattern_that_asks_for_too_much_memory_is_refused(client, pattern):
 )
 def test_other_functions_are_not_known(client, name):
     assert not client.write_misc(name, [b"x"]).is_good
+
+
+# Numbers that the library cannot add up.
+
+
+@pytest.mark.parametrize("command", [b"setlimit", b"limit", b"setmax", b"max"])
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        (b"1000\x002147482748", 0),
+        (b"7\x002147483640", 0),
+        (b"-1\x002147483648", 0),
+        (b"-1\x004294967296", 0),
+        (b"-1\x0099999999999999999999999999", 0),
+        (b"4294967296", 3),
+        (b"4294967296\x001", 2),
+        (b"99999999999999999999999999\x00 +0000000000000000001", 2),
+        (b"-4294967295\x00-4294967295", 3),
+        (b"2x\x00y", 2),
+    ],
+)
+def test_limits_are_what_they_say_however_large(client, command, numbers, expected):
+    client.put_list((b"%d" % i, b"n\0%d" % i) for i in range(3))
+    limit = command + b"\0" + numbers
+    assert len(client.read_misc(b"search", [limit]).strings) == expected
+    joined = [limit, b"next", limit, b"mstype\x000"]
+    assert len(client.read_misc(b"metasearch", joined).strings) <= 3
+    removed = client.write_misc(b"search", [limit, b"out", b"count"])
+    assert (removed.strings, client.count()) == ([b"%d" % expected], 3 - expected)
+
+
+def test_the_numbers_of_other_functions_are_what_they_say(client):
+    client.put_list((b"%d" % i, b"n\0%d" % i) for i in range(3))
+    some = client.read_misc(b"regex", [b".", b"4294967297"]).strings
+    assert len(some) == 6
+    part = client.read_misc(b"getpart", [b"1", b"4294967296", b"1"])
+    assert not part.is_good
+    assert client.write_misc(b"defrag", [b"9223372036854775808"]).is_good
 
 
 # The patch, and the list that keeps.
@@ -557,8 +593,8 @@ def test_an_option_that_makes_no_sense_makes_no_file(tmp_path, option, value):
         ("x.txt", "only files called"),
         ("nosuch/x.tct", "there is no folder"),
         ("a#b.tct", "option of its own"),
-        ("folder.tct", "is no file"),
-        ("junk.tct", "is no Tokyo Cabinet table file"),
+        ("folder.tct", "is not a file"),
+        ("junk.tct", "is not a Tokyo Cabinet table file"),
     ],
 )
 def test_a_file_that_cannot_be_served_is_a_clear_error(tmp_path, name, said):

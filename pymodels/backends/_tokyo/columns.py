@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote
 
+from pymodels.backend import Changes, Record, Shape, apply, same
 from pymodels.backends._tokyo.texts import (
     Unreadable,
     read_foreign,
@@ -25,9 +26,6 @@ from pymodels.backends._tokyo.texts import (
     text_bytes,
     text_or_bytes,
 )
-from pymodels.law.changes import Changes, apply
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Record, same
 from pymodels.tokyo.packing import pack_map, read_length, unpack_map
 
 NOTE = "_kinds"

@@ -11,10 +11,19 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any
 
-from pymodels.backends._tokyo.columns import NOTE_COLUMN, column_of, kinds_of
+from pymodels.backend import (
+    KEY,
+    LARGEST_INTEGER,
+    SMALLEST_INTEGER,
+    Kind,
+    Shape,
+    kind_of,
+)
+from pymodels.backend import predicates as p
+from pymodels.backends._tokyo.columns import column_of
 from pymodels.backends._tokyo.texts import (
     EMPTY,
     Unreadable,
@@ -33,9 +42,6 @@ from pymodels.backends._tokyo.verdicts import (
     of_words,
     opposite,
 )
-from pymodels.law import predicates as p
-from pymodels.law.shapes import Shape
-from pymodels.law.values import KEY, LARGEST_INTEGER, SMALLEST_INTEGER, Kind, kind_of
 from pymodels.tokyo.search import KEY_COLUMN, Condition, Operator
 
 LONGEST_PATTERN = 2_000
@@ -56,13 +62,14 @@ class Wanted:
 
 NEVER = Condition(KEY_COLUMN, Operator.STREQ, b"")
 """True of no row: no key is empty."""
+NOTHING = Wanted((NEVER,), (NEVER,), always_sound, exact=True)
 
 
 def compile_term(node: p.Predicate) -> Wanted | None:
     """Give the conditions for a predicate; None where nothing helps."""
     match node:
         case p.Not(p.Everything()):
-            return Wanted((NEVER,), (NEVER,), always_sound, exact=True)
+            return NOTHING
         case p.Not(term):
             return _negated(term)
         case p.Comparison(path) if len(path) > 1:
@@ -79,8 +86,7 @@ def _below(node: p.Comparison) -> Wanted | None:
     """Look into a map no further than that it is there."""
     if _is_true_of_none(node):
         return None
-    top = _present(p.Exists(node.path[:1]))
-    return Wanted((top,), (top,), of_words(node.path[0], {"map"}))
+    return _there(p.Exists(node.path[:1]), of_words(node.path[0], {"map"}))
 
 
 def _is_true_of_none(node: p.Comparison) -> bool:
@@ -98,8 +104,7 @@ def _compared(node: p.Comparison) -> Wanted | None:
             missing = replace(_present(node), negated=True)
             return Wanted((), (missing,), always_sound, exact=True)
         case p.Exists():
-            there = (_present(node),)
-            return Wanted(there, there, always_sound, exact=True)
+            return replace(_there(node), exact=True)
         case p.Equal(_, value, caseless=False):
             return _equal(node, (value,))
         case p.In(_, values):
@@ -115,8 +120,13 @@ def _compared(node: p.Comparison) -> Wanted | None:
             return _text(node, Operator.STREW, text)
         case p.Contains(_, str(text), within=Kind.STRING, caseless=False):
             return _text(node, Operator.STRINC, text)
+    return _there(node)
+
+
+def _there(node: p.Comparison, judge: Judge = always_sound) -> Wanted:
+    """Look no further than that the column is there."""
     there = (_present(node),)
-    return Wanted(there, there, always_sound)
+    return Wanted(there, there, judge)
 
 
 # Conditions.
@@ -138,7 +148,7 @@ def _text(node: p.Comparison, operator: Operator, text: str) -> Wanted:
     """Look for a piece of text; the empty piece is in every string."""
     piece = _encoded(text)
     if piece is None:
-        return Wanted((NEVER,), (NEVER,), always_sound, exact=True)
+        return NOTHING
     found = (Condition(_column(node), operator, piece if text else b""),)
     if not text:
         found = (_present(node),)
@@ -166,7 +176,7 @@ def _equal(node: p.Comparison, values: tuple[Any, ...]) -> Wanted | None:
     if any(value is None for value in values):
         return None
     if not values:
-        return Wanted((NEVER,), (NEVER,), always_sound, exact=True)
+        return NOTHING
     if all(kind_of(value) is Kind.NUMBER for value in values):
         return _equal_numbers(node, values)
     try:
@@ -180,7 +190,7 @@ def _equal(node: p.Comparison, values: tuple[Any, ...]) -> Wanted | None:
     there = (_present(node),)
     if not told or not words <= _TEXTUAL or _is_odd(values):
         # What is stored for a list is not always spelled alike.
-        return Wanted(there, there, judged(node, words) if told else always_sound)
+        return _there(node, judged(node, words) if told else always_sound)
     texts = [one for _, text in told if (one := _encoded(str(text))) is not None]
     found = _one_of(_column(node), texts)
     # An empty string may be an empty value too, in a row of another program's.
@@ -222,17 +232,17 @@ _SAFE = {Operator.NUMLT: Operator.NUMLE, Operator.NUMGT: Operator.NUMGE}
 
 def _ordered(node: p.Comparison) -> Wanted:
     value: Any = getattr(node, "value")  # noqa: B009  # each of these has one
-    operator, there = _LEAN[type(node)], (_present(node),)
+    operator = _LEAN[type(node)]
     match kind_of(value):
         case Kind.NUMBER:
             return _ordered_number(node, operator, value)
         case Kind.DATE | Kind.DATETIME:
             return _ordered_date(node, operator, value)
         case Kind.STRING:
-            return Wanted(there, there, judged(node, {"str"}))
+            return _there(node, judged(node, {"str"}))
         case Kind.BYTES:
-            return Wanted(there, there, judged(node, {"bytes"}))
-    return Wanted((NEVER,), (NEVER,), always_sound, exact=True)
+            return _there(node, judged(node, {"bytes"}))
+    return NOTHING
 
 
 def _ordered_date(node: p.Comparison, operator: Operator, value: date) -> Wanted:
@@ -245,11 +255,13 @@ def _ordered_date(node: p.Comparison, operator: Operator, value: date) -> Wanted
 def _ordered_number(
     node: p.Comparison, operator: Operator, value: int | float | Decimal
 ) -> Wanted:
-    there = (_present(node),)
     judge = judged(node, {"int"}, unsure={"float", "decimal"})
     if not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
-        return Wanted(there, there, judge)
-    safe = (_number(node, _SAFE.get(operator, operator), _number_text(value)),)
+        return _there(node, judge)
+    edge = _around(value)[operator in {Operator.NUMLT, Operator.NUMLE}]
+    safe = (_present(node),)
+    if SMALLEST_INTEGER <= edge <= LARGEST_INTEGER:
+        safe = (_number(node, _SAFE.get(operator, operator), format(edge, "f")),)
     up = operator in {Operator.NUMGE, Operator.NUMLT}
     bound = math.ceil(value) if up else math.floor(value)
     lean = (_number(node, operator, str(bound)),)
@@ -258,24 +270,58 @@ def _ordered_number(
 
 def _equal_numbers(node: p.Comparison, values: tuple[Any, ...]) -> Wanted:
     judge = judged(node, {"int"}, unsure={"float", "decimal"})
-    there = (_present(node),)
     if not all(SMALLEST_INTEGER <= value <= LARGEST_INTEGER for value in values):
-        return Wanted(there, there, judge)
-    texts = [_number_text(value) for value in values]
+        return _there(node, judge)
+    texts = dict.fromkeys(text for value in values for text in _texts_of(value))
     whole = [str(int(value)) for value in values if value == int(value)]
-    operator = Operator.NUMEQ if len(texts) == 1 else Operator.NUMOREQ
-    safe = (_number(node, operator, " ".join(texts)),)
-    lean = (_number(node, operator, " ".join(whole)),) if whole else (NEVER,)
-    return Wanted(safe, lean, judge, _holds_ints(node.declared))
+    safe = _number(node, Operator.NUMOREQ, " ".join(texts))
+    lean = _number(node, Operator.NUMOREQ, " ".join(whole)) if whole else NEVER
+    return Wanted((_single(safe),), (_single(lean),), judge, _holds_ints(node.declared))
 
 
-def _number_text(value: int | float | Decimal) -> str:
-    match value:
-        case Decimal():
-            return format(value, "f")
-        case float():
-            return float_text(value)
-    return str(value)
+def _single(condition: Condition) -> Condition:
+    """Say a choice of one number as that number."""
+    is_one = b" " not in condition.operand and condition is not NEVER
+    return replace(condition, operator=Operator.NUMEQ) if is_one else condition
+
+
+def _texts_of(value: int | float | Decimal) -> set[str]:
+    """Give the texts of all numbers that are equal, of whatever type.
+
+    A float is stored by the shortest text that reads back as it, which is not its
+    exact value.
+    """
+    if value == int(value) and -_TOLD_APART < value < _TOLD_APART:
+        return {str(int(value))}
+    found = {format(Decimal(value), "f")}
+    if float(value) == value:
+        found.add(float_text(float(value)))
+    return found
+
+
+_TOLD_APART = 2**53
+"""Below, the text of each whole number is the same, be it an int, float or Decimal."""
+_WIDE = Context(prec=60)
+_NEAR, _LAST_DIGIT = Decimal("1e-15"), Decimal("1e-18")
+
+
+def _around(value: int | float | Decimal) -> tuple[Decimal, Decimal]:
+    """Give numbers between which the texts of all equal numbers lie.
+
+    The text of a float is as much as half a step off, and the library reads sixteen
+    digits.
+    """
+    if value == int(value) and -_TOLD_APART < value < _TOLD_APART:
+        return Decimal(int(value)), Decimal(int(value))
+    exact = _WIDE.create_decimal(value)
+    margin = _WIDE.multiply(abs(exact), _NEAR)
+    step = Decimal(1) if abs(exact) >= _TOLD_APART else _LAST_DIGIT
+    below = _WIDE.subtract(exact, margin)
+    above = _WIDE.add(exact, margin)
+    return (
+        below.quantize(step, ROUND_FLOOR, _WIDE),
+        above.quantize(step, ROUND_CEILING, _WIDE),
+    )
 
 
 def _holds_ints(declared: Shape | None) -> bool:
@@ -302,56 +348,3 @@ def _negated(term: p.Predicate) -> Wanted | None:
         return Verdict.UNSURE if verdict is Verdict.NEVER else verdict
 
     return Wanted((), (lean,), unless_never, exact=True)
-
-
-# Whole questions.
-
-
-def lean_conditions(
-    terms: Iterable[Wanted], notes: Iterable[str]
-) -> tuple[Condition, ...] | None:
-    """Join lean conditions for a table with just these notes; None if unsure."""
-    wanted = tuple(terms)
-    kept: list[str] = []
-    dropped: list[str] = []
-    for note in notes:
-        kinds = kinds_of(note)
-        verdicts = {term.judge(kinds) for term in wanted}
-        if Verdict.NEVER in verdicts:
-            dropped.append(note)
-        elif Verdict.UNSURE in verdicts:
-            return None
-        else:
-            kept.append(note)
-    found = joined(condition for term in wanted for condition in term.lean)
-    if not kept:
-        return (NEVER,)
-    if not dropped:
-        return found
-    if len(dropped) < len(kept):
-        return (*found, replace(having_note(dropped), negated=True))
-    return (*found, having_note(kept))
-
-
-def having_note(notes: Iterable[str]) -> Condition:
-    """Give the condition that a row has one of some notes."""
-    texts = [note.encode() for note in notes]
-    operator = Operator.STREQ if len(texts) == 1 else Operator.STROREQ
-    return Condition(NOTE_COLUMN, operator, b" ".join(texts))
-
-
-def safe_conditions(terms: Iterable[Wanted]) -> tuple[Condition, ...]:
-    """Join safe conditions, which use no index that may be out of order."""
-    found = joined(condition for term in terms for condition in term.safe)
-    return tuple(replace(condition, no_index=True) for condition in found)
-
-
-def joined(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
-    """Join conditions, each once; a column that is looked into is there."""
-    found = tuple(dict.fromkeys(conditions))
-    looked = {one.column for one in found if one.operand and not one.negated}
-    return tuple(
-        one
-        for one in found
-        if one.operand or one.negated or one == NEVER or one.column not in looked
-    )

@@ -7,9 +7,22 @@ kinds, which stand in the file as one self-describing object.
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from pymodels.backend import Instance, M, codec_of
+from pymodels.backend import (
+    BaseStorage,
+    Changes,
+    HasKind,
+    Instance,
+    M,
+    Record,
+    Row,
+    Shape,
+    apply,
+    codec_of,
+    json_body,
+    terms_of,
+)
 from pymodels.backends._tokyo import columns
 from pymodels.backends._tokyo.columns import (
     NOTE,
@@ -20,54 +33,10 @@ from pymodels.backends._tokyo.columns import (
 )
 from pymodels.backends._tokyo.verdicts import Verdict, has_kind
 from pymodels.backends._tokyo.writing import column_dumper
-from pymodels.law import json_body
-from pymodels.law.changes import Changes, apply
-from pymodels.law.predicates import HasKind, terms_of
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Record
-from pymodels.querying.plan import Row
-
-if TYPE_CHECKING:
-    from pymodels.storage import BaseStorage
-
 
 _MOST_KNOWN = 1024
 _NOTE_START = f',"{NOTE}":'
 _NOTE_FIRST = f'{{"{NOTE}":'
-
-
-class Form(Protocol):
-    """How records are kept: what both forms can do."""
-
-    def encode(self, key: str, record: Record) -> Row:
-        """Turn a canonical record into a row."""
-
-    def decode(self, row: Row, shape: Shape | None = None) -> Record:
-        """Turn a row into its record."""
-
-    def patched(self, row: Row, changes: Changes) -> Row:
-        """Give a row with changes in it."""
-
-    def row(self, key: bytes, stored: bytes) -> Row:
-        """Make a row of what a file holds."""
-
-    def stored(self, row: Row) -> bytes:
-        """Give what a file holds for a row."""
-
-    def loader(
-        self, storage: "BaseStorage", model: type[M]
-    ) -> Callable[[Row], M] | None:
-        """Give the short way to instances; None for the long one."""
-
-    def sifter(
-        self, storage: "BaseStorage", model: type[M]
-    ) -> Callable[[Row], M | None] | None:
-        """Give the short way through a scan, if there is one."""
-
-    def dumper(
-        self, storage: "BaseStorage", model: type[Instance]
-    ) -> Callable[[str, Instance], Row]:
-        """Give the short way from new instances."""
 
 
 class ColumnForm:
@@ -94,9 +63,7 @@ class ColumnForm:
         packed: bytes = row[1]
         return packed
 
-    def loader(
-        self, storage: "BaseStorage", model: type[M]
-    ) -> Callable[[Row], M] | None:
+    def loader(self, storage: BaseStorage, model: type[M]) -> Callable[[Row], M] | None:
         """Load by way of the record, read by its note in one go."""
         codec, read = codec_of(model), columns.read_noted_row
         make, long_way = codec.maker(storage), codec.loader(storage)
@@ -108,7 +75,7 @@ class ColumnForm:
         return load
 
     def sifter(
-        self, storage: "BaseStorage", model: type[M]
+        self, storage: BaseStorage, model: type[M]
     ) -> Callable[[Row], M | None] | None:
         """Let the note tell membership, where that is a matter of kinds."""
         codec = codec_of(model)
@@ -140,7 +107,7 @@ class ColumnForm:
         return sift
 
     def dumper(
-        self, storage: "BaseStorage", model: type[Instance]
+        self, storage: BaseStorage, model: type[Instance]
     ) -> Callable[[str, Instance], Row]:
         """Pack plain fields directly."""
         return column_dumper(storage, model)
@@ -185,23 +152,24 @@ class JsonForm:
             text = f"{body[:-1]}{_NOTE_START}{kinds}}}"
         return text.encode(errors="surrogateescape")
 
-    def loader(
-        self, storage: "BaseStorage", model: type[M]
-    ) -> Callable[[Row], M] | None:
+    def loader(self, storage: BaseStorage, model: type[M]) -> Callable[[Row], M] | None:
         """Validate JSON text directly, where that is the same."""
         return codec_of(model).json.loader(storage)
 
     def sifter(
-        self, storage: "BaseStorage", model: type[M]
+        self, storage: BaseStorage, model: type[M]
     ) -> Callable[[Row], M | None] | None:
         """Let strict validation tell membership."""
         return codec_of(model).json.sifter(storage)
 
     def dumper(
-        self, storage: "BaseStorage", model: type[Instance]
+        self, storage: BaseStorage, model: type[Instance]
     ) -> Callable[[str, Instance], Row]:
         """Let pydantic write the JSON, where that is the same."""
         return codec_of(model).writing.dumper(storage)
+
+
+Form = ColumnForm | JsonForm
 
 
 def renamed(body: str, rename: Callable[[str], str]) -> str:

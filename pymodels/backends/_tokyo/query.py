@@ -5,24 +5,30 @@ known to be what its note of kinds says. The *safe* one finds at least the wante
 of any table; they are looked at again, here, before they are shown.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-from pymodels.backend import Instance, M
-from pymodels.backends._tokyo.conditions import compile_term
-from pymodels.backends._tokyo.forms import Form
-from pymodels.errors import Unsupported
-from pymodels.keys import is_key
-from pymodels.law import predicates as p
-from pymodels.law.changes import Changes
-from pymodels.law.evaluate import matcher
-from pymodels.law.shapes import Shape
-from pymodels.law.values import KEY, Record
-from pymodels.querying.plan import Native, Order, Pushed, Row
-from pymodels.querying.query import BaseQuery
-from pymodels.storage import BaseStorage
+from pymodels.backend import (
+    KEY,
+    BaseQuery,
+    M,
+    Native,
+    Order,
+    Pushed,
+    Row,
+    errors,
+    is_key,
+    matcher,
+    terms_of,
+)
+from pymodels.backend import predicates as p
+from pymodels.backends._tokyo.columns import NOTE_COLUMN, kinds_of
+from pymodels.backends._tokyo.conditions import NEVER, Wanted, compile_term
+from pymodels.backends._tokyo.facts import TableFacts
+from pymodels.backends._tokyo.storage import FileStorage
+from pymodels.backends._tokyo.verdicts import Verdict
 from pymodels.tokyo.search import (
     KEY_COLUMN,
     Condition,
@@ -32,53 +38,11 @@ from pymodels.tokyo.search import (
     Search,
 )
 
-NUMERIC = {Operator.NUMEQ, Operator.NUMGT, Operator.NUMGE, Operator.NUMLT}
-NUMERIC |= {Operator.NUMLE, Operator.NUMBT, Operator.NUMOREQ}
-
-
-class SearchedStorage(BaseStorage):
-    """Records in one of the forms, and what these queries ask of a storage."""
-
-    form: Form
-    """How records are kept."""
-    is_table: bool
-    """Whether the file can be searched."""
-    sorts_keys: bool
-    """Whether the file gives its keys in order."""
-
-    def scan_in(self, descending: bool | None) -> Iterator[Row]:
-        """Yield all rows of a file that cannot be searched, in the order of keys."""
-        raise Unsupported(f"{type(self).__name__}.scan_in is not written")
-
-    def encode(self, key: str, record: Record) -> Row:
-        """Turn a canonical record into a row."""
-        return self.form.encode(key, record)
-
-    def decode(self, row: Row, shape: Shape | None = None) -> Record:
-        """Turn a row into its record."""
-        return self.form.decode(row, shape)
-
-    def loader(self, model: type[M]) -> Callable[[Row], M]:
-        """Take the short way to instances, where there is one."""
-        return self.form.loader(self, model) or super().loader(model)
-
-    def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
-        """Let loading show membership, where it does."""
-        return self.form.sifter(self, model)
-
-    def dumper(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
-        """Take the short way from instances."""
-        return self.form.dumper(self, model)
-
-    def patched(self, row: Row, changes: Changes) -> Row:
-        """Give a row with changes in it."""
-        return self.form.patched(row, changes)
-
 
 class SearchQuery(BaseQuery[M]):
     """A search of a table; of other kinds of file, the records of some keys."""
 
-    storage: SearchedStorage
+    storage: FileStorage
 
     def compile(self, predicate: p.Predicate) -> Native | None:
         """Say a predicate in conditions."""
@@ -104,7 +68,7 @@ class SearchQuery(BaseQuery[M]):
 
     def found(self, pushed: Pushed) -> Iterator[Row]:
         """Yield the rows of a search of a table."""
-        raise Unsupported(f"{type(self).__name__}.found is not written")
+        raise errors.Unsupported(f"{type(self).__name__}.found is not written")
 
     def looked_at(self, pushed: Pushed, rows: Iterable[Row]) -> Iterator[Row]:
         """Keep what is wanted indeed, and take the slice."""
@@ -114,27 +78,96 @@ class SearchQuery(BaseQuery[M]):
             kept = (row for row in rows if wanted(row[0], self._decode(row)))
         return islice(kept, pushed.start, pushed.stop)
 
+    # Searches.
 
-def search_of(pushed: Pushed, conditions: tuple[Condition, ...]) -> Search:
-    """Give the search of some conditions in a pushed order; the slice is not in it."""
-    return Search(conditions, ordering_of(pushed))
+    def lean(self, pushed: Pushed, facts: TableFacts) -> Search | None:
+        """Give the search that is exact while these facts hold, if there is one."""
+        if not facts.is_sound:
+            return None
+        conditions = lean_conditions(pushed.natives, sorted(facts.notes))
+        if conditions is None:
+            return None
+        search = self._search(pushed, conditions, facts)
+        if pushed.stop is None and not pushed.start:
+            return search
+        most = -1 if pushed.stop is None else max(pushed.stop - pushed.start, 0)
+        return replace(search, max=most, skip=pushed.start)
+
+    def safe(self, pushed: Pushed, facts: TableFacts) -> Search:
+        """Give the search that finds at least what is wanted, in any table."""
+        return self._search(pushed, safe_conditions(pushed.natives), facts)
+
+    def _search(
+        self, pushed: Pushed, conditions: Iterable[Condition], facts: TableFacts
+    ) -> Search:
+        """Let conditions use an index only if that is known to be in order."""
+        trusts = self.storage.trusts
+        looked = (replace(one, no_index=not trusts(one, facts)) for one in conditions)
+        order = None
+        if pushed.order:
+            is_descending = pushed.order[0].descending
+            direction = Direction.STRDESC if is_descending else Direction.STRASC
+            order = Ordering(KEY_COLUMN, direction)
+        return Search(tuple(looked), order)
 
 
-def sliced(search: Search, pushed: Pushed) -> Search:
-    """Let a search that is exact take the slice too."""
-    if pushed.stop is None and not pushed.start:
-        return search
-    most = -1 if pushed.stop is None else max(pushed.stop - pushed.start, 0)
-    return replace(search, max=most, skip=pushed.start)
+# Conditions of whole questions.
 
 
-def ordering_of(pushed: Pushed) -> Ordering | None:
-    """Give the order of keys that is asked for, if it is."""
-    if not pushed.order:
-        return None
-    is_descending = pushed.order[0].descending
-    direction = Direction.STRDESC if is_descending else Direction.STRASC
-    return Ordering(KEY_COLUMN, direction)
+def lean_conditions(
+    terms: Iterable[Wanted], notes: Iterable[str]
+) -> tuple[Condition, ...] | None:
+    """Join lean conditions for a table with just these notes; None if unsure."""
+    wanted = tuple(terms)
+    kept: list[str] = []
+    dropped: list[str] = []
+    for note in notes:
+        kinds = kinds_of(note)
+        verdicts = {term.judge(kinds) for term in wanted}
+        if Verdict.NEVER in verdicts:
+            dropped.append(note)
+        elif Verdict.UNSURE in verdicts:
+            return None
+        else:
+            kept.append(note)
+    found = joined(condition for term in wanted for condition in term.lean)
+    if not kept:
+        return (NEVER,)
+    if not dropped:
+        return found
+    if len(dropped) < len(kept):
+        return (*found, replace(having_note(dropped), negated=True))
+    return (*found, having_note(kept))
+
+
+def having_note(notes: Iterable[str]) -> Condition:
+    """Give the condition that a row has one of some notes."""
+    texts = [note.encode() for note in notes]
+    operator = Operator.STREQ if len(texts) == 1 else Operator.STROREQ
+    return Condition(NOTE_COLUMN, operator, b" ".join(texts))
+
+
+def safe_conditions(terms: Iterable[Wanted]) -> tuple[Condition, ...]:
+    """Join safe conditions, which use no index that may be out of order."""
+    found = joined(condition for term in terms for condition in term.safe)
+    return tuple(replace(condition, no_index=True) for condition in found)
+
+
+def joined(conditions: Iterable[Condition]) -> tuple[Condition, ...]:
+    """Join conditions, each once; a column that is looked into is there."""
+    found = tuple(dict.fromkeys(conditions))
+    looked = {one.column for one in found if one.operand and not one.negated}
+    return tuple(
+        one
+        for one in found
+        if one.operand or one.negated or one == NEVER or one.column not in looked
+    )
+
+
+def described(search: Search, hint: str, *, is_lean: bool) -> str:
+    """Show a search, and how the library does it."""
+    told = "exact by the notes of kinds" if is_lean else "looked at again"
+    return "\n".join([f"{search} ({told})", *hint.strip().splitlines()])
 
 
 def direction_of(pushed: Pushed) -> bool | None:
@@ -162,7 +195,7 @@ def keys_in(predicate: p.Predicate) -> tuple[Any, ...] | None:
 
 def keys_asked(pushed: Pushed) -> tuple[Any, ...] | None:
     """Give the keys of which one of the terms wants the records."""
-    for term in p.terms_of(pushed.predicate):
+    for term in terms_of(pushed.predicate):
         keys = keys_in(term)
         if keys is not None:
             return tuple(filter(is_key, keys))

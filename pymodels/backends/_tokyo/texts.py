@@ -12,9 +12,14 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from pymodels.law import json_body
-from pymodels.law.shapes import Shape
-from pymodels.law.values import LARGEST_INTEGER, SMALLEST_INTEGER, Kind, is_naive
+from pymodels.backend import (
+    LARGEST_INTEGER,
+    SMALLEST_INTEGER,
+    Kind,
+    Shape,
+    is_naive,
+    json_body,
+)
 
 EMPTY = b"\xc0\x80"
 """What stands for the empty text."""

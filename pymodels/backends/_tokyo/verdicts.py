@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from enum import Enum
 
-from pymodels.law import predicates as p
-from pymodels.law.values import KEY, Kind
+from pymodels.backend import KEY, Kind
+from pymodels.backend import predicates as p
 
 
 class Verdict(Enum):

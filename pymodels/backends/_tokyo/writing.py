@@ -7,18 +7,20 @@ value are worked out once a combination of types.
 
 from collections.abc import Callable
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pymodels.backend import Instance, codec_of
+from pymodels.backend import (
+    LARGEST_INTEGER,
+    SMALLEST_INTEGER,
+    BaseStorage,
+    Instance,
+    Row,
+    codec_of,
+    json_body,
+)
 from pymodels.backends._tokyo.columns import NOTE_COLUMN, column_of, note_text
 from pymodels.backends._tokyo.texts import float_text, text_bytes
-from pymodels.law.json_body import to_json
-from pymodels.law.values import LARGEST_INTEGER, SMALLEST_INTEGER
-from pymodels.querying.plan import Row
 from pymodels.tokyo.packing import length
-
-if TYPE_CHECKING:
-    from pymodels.storage import BaseStorage
 
 
 def _integer(value: int) -> bytes:
@@ -36,7 +38,7 @@ def _real(value: float) -> bytes:
 def _texts(value: list[Any]) -> bytes:
     if not all(type(part) is str for part in value):
         raise TypeError(value)
-    return to_json(value).encode()
+    return json_body.to_json(value).encode()
 
 
 _SPELLED: dict[str, tuple[str, Callable[[Any], bytes]]] = {
@@ -56,7 +58,7 @@ Template = tuple[tuple[Column, ...], bytes]
 
 
 def column_dumper(
-    storage: "BaseStorage", model: type[Instance]
+    storage: BaseStorage, model: type[Instance]
 ) -> Callable[[str, Instance], Row]:
     """Give the function from a key and a new instance to key and packed columns."""
     codec = codec_of(model)

@@ -7,4 +7,6 @@ own: `pymodels.tokyo.library`.
 from pymodels.backends.tokyo_cabinet.query import Query
 from pymodels.backends.tokyo_cabinet.storage import Storage
 
+Storage.query_class = Query
+
 __all__ = ["Query", "Storage"]

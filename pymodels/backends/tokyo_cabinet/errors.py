@@ -1,6 +1,6 @@
-"""The library's errors, told as ours."""
+"""Translate the library's errors into ours."""
 
-from pymodels.errors import StorageBusy, StorageClosed, StorageError
+from pymodels.backend import errors
 from pymodels.tokyo.errors import (
     HEAD,
     INVALID,
@@ -18,8 +18,8 @@ HINTS = {
     "was forked; close it there first",
     NO_FILE: "there is no such file, or no such folder",
     NO_PERMISSION: "you may not read it, or not write to it or its folder",
-    META: "it is damaged, or no file of Tokyo Cabinet",
-    HEAD: "it is damaged, or no file of Tokyo Cabinet",
+    META: "it is damaged, or not a file of Tokyo Cabinet",
+    HEAD: "it is damaged, or not a file of Tokyo Cabinet",
     OPENING: "it cannot be opened; is it a file, and is there room beside it?",
 }
 MESSAGES = {
@@ -31,14 +31,16 @@ MESSAGES = {
 }
 
 
-def translation(error: TokyoError, path: str) -> StorageError:
+def translation(error: TokyoError, path: str) -> errors.StorageError:
     """Give our error for one of the library's, to be raised from it."""
     if error.code == LOCKED:
-        return StorageBusy(
+        return errors.StorageBusy(
             f"{path}: another process has it open; one writes, or several read. The "
             f"setting wait says how long to wait ({error})"
         )
     if error.code == INVALID and "closed" in error.message:
-        return StorageClosed(f"{path} was closed")
+        return errors.StorageClosed(f"{path} was closed")
     hint = HINTS.get(error.code) or MESSAGES.get(error.message)
-    return StorageError(f"{path}: {hint} ({error})" if hint else f"{path}: {error}")
+    return errors.StorageError(
+        f"{path}: {hint} ({error})" if hint else f"{path}: {error}"
+    )

@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Any, TypeVar
 from weakref import WeakSet
 
+from pymodels.backend import errors
 from pymodels.backends._tokyo.columns import note_column, note_in
+from pymodels.backends._tokyo.facts import TableFacts
 from pymodels.backends.tokyo_cabinet.errors import translation
-from pymodels.backends.tokyo_cabinet.ledger import Ledger
-from pymodels.backends.tokyo_cabinet.scanning import Pair, Scan
-from pymodels.errors import StorageError
+from pymodels.backends.tokyo_cabinet.scan import Pair, Scan
 from pymodels.tokyo.errors import TokyoError
 from pymodels.tokyo.library import BTree, Hash, Table
 from pymodels.tokyo.packing import unpack
@@ -44,14 +44,22 @@ class Handle:
         self.is_writer = is_writer
         self.sync = sync
         self.keeps_back = isinstance(database, BTree)
-        self._put_keep: Callable[[bytes, bytes], bool] = (
-            database.put_keep_packed
-            if isinstance(database, Table)
-            else database.put_keep
-        )
+        self.is_table = isinstance(database, Table)
+        self.get: Callable[[bytes], bytes | None]
+        """Give what is stored under a key."""
+        self._put: Callable[[bytes, bytes], None]
+        self._put_keep: Callable[[bytes, bytes], bool]
+        if isinstance(database, Table):
+            self.get, self._put = database.get_packed, database.put_packed
+            self._put_keep = database.put_keep_packed
+        else:
+            self.get, self._put = database.get, database.put
+            self._put_keep = database.put_keep
         self.users = 0
         self.lock = threading.RLock()
-        self.ledger = Ledger(is_complete=database.count == 0)
+        self.facts = TableFacts(is_complete=database.count == 0)
+        self._has_doubles = None if isinstance(database, BTree) else False
+        """Whether a tree has several values under one key; None for not yet known."""
         self.levels: list[list[Undo]] = []
         self.written = 0
         """How often something was written; rows found before may be others now."""
@@ -59,11 +67,8 @@ class Handle:
         """Whether all that is written is written by us."""
         self._scans: WeakSet[Scan] = WeakSet()
         self._iterating: Scan | None = None
-        self.is_table = isinstance(database, Table)
         self.trusted: set[bytes] = set()
         """Columns whose decimal index was made while we looked."""
-        self.unmade: set[str] = set()
-        """Names of indexes that were asked for, and that no column can have."""
         self.has_trusted_texts = True
         """Whether lexical indexes are known to be whole."""
 
@@ -71,7 +76,7 @@ class Handle:
     def table(self) -> Table:
         """The database, if it is a table."""
         if not isinstance(self.database, Table):
-            raise StorageError(f"{self.path} is no table")
+            raise errors.StorageError(f"{self.path} is not a table")
         return self.database
 
     @property
@@ -140,24 +145,22 @@ class Handle:
 
     def _check_writer(self) -> None:
         if not self.is_writer:
-            raise StorageError(READ_ONLY.format(self.path))
+            raise errors.StorageError(READ_ONLY.format(self.path))
 
     def put(self, key: bytes, stored: bytes) -> None:
         """Create or overwrite a record."""
         self._freeze()
         self._remember(key)
-        if isinstance(self.database, Table):
-            self.database.put_packed(key, stored)
-            self.ledger.learn(note_in(stored))
-        else:
-            self.database.put(key, stored)
+        self._put(key, stored)
+        if self.is_table:
+            self.facts.learn(note_in(stored))
 
     def put_new(self, key: bytes, stored: bytes) -> bool:
         """Create a record; say False, and change nothing, if the key exists."""
         self._freeze()
         done = self._put_keep(key, stored)
         if self.is_table:
-            self.ledger.learn(note_in(stored))
+            self.facts.learn(note_in(stored))
         if done and len(self.levels) > 1:
             self.levels[-1].append((key, None))
         return done
@@ -175,7 +178,7 @@ class Handle:
             # Most rows of a batch end with the note of the one before.
             if self.is_table and (tail is None or not stored.endswith(tail)):
                 note = note_in(stored)
-                self.ledger.learn(note)
+                self.facts.learn(note)
                 tail = None if note is None else note_column(note)
         return True
 
@@ -194,7 +197,7 @@ class Handle:
         """Remove all records."""
         self._freeze()
         self.database.vanish()
-        self.ledger.forget(is_complete=True)
+        self.facts = TableFacts(is_complete=True)
 
     def _remember(self, key: bytes) -> None:
         """Note what was there, if a savepoint may want it back."""
@@ -203,11 +206,16 @@ class Handle:
 
     # Reading.
 
-    def get(self, key: bytes) -> bytes | None:
-        """Give what is stored under a key."""
-        if isinstance(self.database, Table):
-            return self.database.get_packed(key)
-        return self.database.get(key)
+    @property
+    def count(self) -> int:
+        """How many records there are."""
+        if self._has_doubles is None or (self.keeps_back and not self.is_watched):
+            self._has_doubles = self._count_keys() != self.database.count
+        return self._count_keys() if self._has_doubles else self.database.count
+
+    def _count_keys(self) -> int:
+        # Several values under one key of a tree, by another program, are one record.
+        return sum(1 for _ in unpack(self.database.packed_keys()))
 
     def scan(self) -> Scan:
         """Begin to read all rows of the table."""
@@ -242,8 +250,7 @@ class Handle:
         with self:
             self._freeze()
             self.is_watched = False
-            self.ledger.learn(None)
-            self.ledger.has_nul = True
+            self.facts.saw(b"\0", ())
 
     # Transactions: the outermost is the library's, those inside are ours to undo.
 
@@ -275,23 +282,17 @@ class Handle:
                 self.database.out(key)
             else:
                 # What was there was learned of when it was written.
-                self._put_back(key, stored)
-
-    def _put_back(self, key: bytes, stored: bytes) -> None:
-        if isinstance(self.database, Table):
-            self.database.put_packed(key, stored)
-        else:
-            self.database.put(key, stored)
+                self._put(key, stored)
 
     # What is known of a table.
 
     def survey(self) -> None:
         """Read all rows, if that is the cheaper thing to do by now."""
         with self:
-            if self.ledger.should_read(self.database.count):
+            if self.facts.should_read(self.database.count):
                 keys = unpack(self.table.search_packed(Search()))
-                found: Callable[[bytes], Any] = self.table.get_packed
-                self.ledger.read(row for row in map(found, keys) if row is not None)
+                rows = map(self.get, keys)
+                self.facts.read(row for row in rows if row is not None)
 
     def restore_decimals(self, columns: set[bytes]) -> None:
         """Make decimal indexes anew that we have not watched from the beginning.

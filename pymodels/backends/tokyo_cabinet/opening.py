@@ -6,9 +6,9 @@ import time
 import warnings
 from dataclasses import dataclass
 
+from pymodels.backend import errors
 from pymodels.backends.tokyo_cabinet.errors import translation
 from pymodels.backends.tokyo_cabinet.handle import Handle
-from pymodels.errors import SettingsError, StorageError
 from pymodels.tokyo.errors import LOCKED, LibraryMissing, TokyoError
 from pymodels.tokyo.library import BTree, Hash, OpenMode, Option, Table, Tuning
 from pymodels.tokyo.search import IndexType
@@ -38,8 +38,8 @@ PAUSE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the settings ask of a file."""
+class FileSettings:
+    """How a file is to be opened, or made."""
 
     kind: str
     mode: str
@@ -75,16 +75,16 @@ _inherited: list[Handle] = []
 os.register_at_fork(after_in_child=_forget_handles)
 
 
-def acquire(path: str, asked: Asked) -> Handle:
+def acquire(path: str, settings: FileSettings) -> Handle:
     """Give the handle on a file, opening it if this process has not yet."""
     real = os.path.realpath(path)
     with _lock:
         handle = _handles.get(real)
         if handle is None:
             _refuse_second_name(path, real)
-            handle = _handles[real] = _opened(path, real, asked)
+            handle = _handles[real] = _opened(path, real, settings)
         else:
-            _check_shared(handle, path, asked)
+            _check_shared(handle, path, settings)
         handle.users += 1
         return handle
 
@@ -93,7 +93,9 @@ def _refuse_second_name(path: str, real: str) -> None:
     """Refuse a hard link to an open file: merely to look at it lets its lock go."""
     for one in _handles:
         if os.path.exists(real) and os.path.exists(one) and os.path.samefile(real, one):
-            raise StorageError(f"{path} is open in this process by its name {one}")
+            raise errors.StorageError(
+                f"{path} is open in this process by its name {one}"
+            )
 
 
 def release(handle: Handle) -> None:
@@ -110,32 +112,34 @@ def release(handle: Handle) -> None:
             handle.database.close()
 
 
-def _check_shared(handle: Handle, path: str, asked: Asked) -> None:
-    if type(handle.database) is not KINDS[asked.kind]:
-        raise StorageError(f"{path} is open in this process, and no {asked.kind}")
-    if asked.mode != "read" and not handle.is_writer:
-        raise StorageError(
+def _check_shared(handle: Handle, path: str, settings: FileSettings) -> None:
+    if type(handle.database) is not KINDS[settings.kind]:
+        raise errors.StorageError(
+            f"{path} is open in this process, but not as a {settings.kind}"
+        )
+    if settings.mode != "read" and not handle.is_writer:
+        raise errors.StorageError(
             f"{path} is open in this process for reading only; close it there first"
         )
-    if asked.sync != handle.sync:
-        raise SettingsError(
-            f"sync is {asked.sync}, but {path} is open in this process with "
+    if settings.sync != handle.sync:
+        raise errors.SettingsError(
+            f"sync is {settings.sync}, but {path} is open in this process with "
             f"sync={handle.sync}"
         )
 
 
-def _opened(path: str, real: str, asked: Asked) -> Handle:
+def _opened(path: str, real: str, settings: FileSettings) -> Handle:
     try:
-        database = KINDS[asked.kind]()
+        database = KINDS[settings.kind]()
     except LibraryMissing as error:
-        raise StorageError(f"{path}: {error}") from error
-    was_closed = _check_head(path, real, asked)
-    mode = MODES[asked.mode] | OpenMode.NO_WAIT
-    if asked.sync and asked.mode != "read":
+        raise errors.StorageError(f"{path}: {error}") from error
+    was_closed = _check_head(path, real, settings)
+    mode = MODES[settings.mode] | OpenMode.NO_WAIT
+    if settings.sync and settings.mode != "read":
         mode |= OpenMode.SYNC
-    _open(database, path, real, mode, asked)
-    is_writer = asked.mode != "read"
-    handle = Handle(database, path, is_writer=is_writer, sync=asked.sync)
+    _open(database, path, real, mode, settings)
+    is_writer = settings.mode != "read"
+    handle = Handle(database, path, is_writer=is_writer, sync=settings.sync)
     try:
         if not was_closed and handle.indexes:
             _recover(handle)
@@ -146,13 +150,17 @@ def _opened(path: str, real: str, asked: Asked) -> Handle:
 
 
 def _open(
-    database: Table | Hash | BTree, path: str, real: str, mode: OpenMode, asked: Asked
+    database: Table | Hash | BTree,
+    path: str,
+    real: str,
+    mode: OpenMode,
+    settings: FileSettings,
 ) -> None:
     """Open a file, waiting for another process as long as is asked for."""
-    end = time.monotonic() + asked.wait
+    end = time.monotonic() + settings.wait
     while True:
         try:
-            database.open(real, mode, asked.tuning)
+            database.open(real, mode, settings.tuning)
         except TokyoError as error:
             if error.code != LOCKED or time.monotonic() >= end:
                 raise translation(error, path) from error
@@ -161,7 +169,7 @@ def _open(
         return
 
 
-def _check_head(path: str, real: str, asked: Asked) -> bool:
+def _check_head(path: str, real: str, settings: FileSettings) -> bool:
     """Refuse what is no such file; say whether its last writer has closed it.
 
     Only here is the file looked at other than by the library: before it is open.
@@ -172,23 +180,23 @@ def _check_head(path: str, real: str, asked: Asked) -> bool:
     except FileNotFoundError:
         folder = os.path.dirname(real)
         if not os.path.isdir(folder):
-            raise StorageError(f"{path}: there is no folder {folder}") from None
-        if asked.mode != "create":
-            raise StorageError(
-                f"{path}: there is no such file, and mode={asked.mode!r} makes none"
+            raise errors.StorageError(f"{path}: there is no folder {folder}") from None
+        if settings.mode != "create":
+            raise errors.StorageError(
+                f"{path}: there is no such file, and mode={settings.mode!r} makes none"
             ) from None
-        _check_suffix(path, asked.kind)
+        _check_suffix(path, settings.kind)
         return True
     except OSError as error:
-        raise StorageError(f"{path}: it cannot be opened: {error}") from error
-    if not head and asked.mode != "read":
+        raise errors.StorageError(f"{path}: it cannot be opened: {error}") from error
+    if not head and settings.mode != "read":
         return True
     if len(head) < HEAD_SIZE or not head.startswith(MAGIC):
-        raise StorageError(f"{path}: this is no file of Tokyo Cabinet")
+        raise errors.StorageError(f"{path}: this is not a file of Tokyo Cabinet")
     found = STORED_KINDS.get(head[KIND_AT], "unknown")
-    if found != asked.kind:
-        raise StorageError(
-            f"{path}: the file is of the kind {found}; kind asks for {asked.kind}"
+    if found != settings.kind:
+        raise errors.StorageError(
+            f"{path}: the file is of the kind {found}; kind asks for {settings.kind}"
         )
     return not head[FLAGS_AT] & NOT_CLOSED
 
@@ -197,7 +205,7 @@ def _check_suffix(path: str, kind: str) -> None:
     """Refuse to make a file that servers, which go by its name, would not open."""
     meant = SUFFIXES.get(os.path.splitext(path)[1], kind)
     if meant != kind:
-        raise SettingsError(
+        raise errors.SettingsError(
             f"{path}: a new file of this name is opened by kind={meant!r}, and kind is "
             f"{kind!r}"
         )

@@ -5,45 +5,40 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.backend import from_query
-from pymodels.backends._tokyo.columns import key_column, key_of
-from pymodels.backends._tokyo.forms import ColumnForm, Form, JsonForm
-from pymodels.backends._tokyo.query import SearchedStorage
-from pymodels.backends.tokyo_cabinet import indexes
+from pymodels.backend import BoundIndex, Changes, Row, errors, from_query
+from pymodels.backends._tokyo.columns import key_column, key_of, name_of
+from pymodels.backends._tokyo.facts import TableFacts
+from pymodels.backends._tokyo.storage import (
+    NUMERIC,
+    FileStorage,
+    check_choice,
+    check_number,
+)
 from pymodels.backends.tokyo_cabinet.handle import READ_ONLY, Handle
 from pymodels.backends.tokyo_cabinet.opening import (
     COMPRESSIONS,
     KINDS,
     MODES,
-    Asked,
+    FileSettings,
     acquire,
     release,
 )
-from pymodels.backends.tokyo_cabinet.query import Query
-from pymodels.backends.tokyo_cabinet.scanning import Scan
-from pymodels.errors import SettingsError, StorageError
-from pymodels.indexes import BoundIndex
-from pymodels.law.changes import Changes
-from pymodels.querying.plan import Row
+from pymodels.backends.tokyo_cabinet.scan import Scan
+from pymodels.tokyo.errors import TokyoError
+from pymodels.tokyo.guards import MOST_BUCKETS
 from pymodels.tokyo.library import BTree
 from pymodels.tokyo.packing import unpack
-from pymodels.tokyo.search import Search
-from pymodels.tokyo.serve.guards import MOST_BUCKETS
-
-if TYPE_CHECKING:
-    pass
+from pymodels.tokyo.search import Condition, IndexType, Search
 
 CHUNK = 200
 """Rows that are read at once, while other threads wait."""
 
 
-class Storage(SearchedStorage):
+class Storage(FileStorage):
     """Records in a file of Tokyo Cabinet."""
-
-    query_class = Query
 
     def __init__(
         self,
@@ -70,35 +65,29 @@ class Storage(SearchedStorage):
         open. ``residual``: see `BaseStorage`. Raises `StorageError` if the file
         cannot be opened, `StorageBusy` if another process holds it.
         """
-        super().__init__(residual=residual)
-        _check_choice("kind", kind, KINDS)
-        _check_choice("mode", mode, MODES)
-        _check_choice("compression", compression, COMPRESSIONS)
-        if not isinstance(path, str | PathLike) or not fspath(path):
-            raise SettingsError(f"path is {path!r}; it takes the name of a file")
-        _check_path(fspath(path))
-        _check_number("bnum", bnum, (int,))
-        if bnum > MOST_BUCKETS:
-            raise SettingsError(
-                f"bnum is {bnum}; it takes a number up to {MOST_BUCKETS}"
-            )
-        _check_number("wait", wait, (int, float))
-        _check_bool("large", large)
-        _check_bool("sync", sync)
+        super().__init__(kind, residual)
+        check_choice("kind", kind, KINDS)
+        check_choice("mode", mode, MODES)
+        check_choice("compression", compression, COMPRESSIONS)
+        _check_path(path)
+        check_number("bnum", bnum, 0, MOST_BUCKETS)
+        check_number("wait", wait, 0, kind=float)
+        for name, value in (("large", large), ("sync", sync)):
+            if not isinstance(value, bool):
+                raise errors.SettingsError(
+                    f"{name} is {value!r}; it takes True or False"
+                )
         self.path = fspath(path)
         self.mode = mode
-        self.kind = kind
-        self.is_table, self.sorts_keys = kind == "TABLE", kind != "HASH"
-        self.form: Form = ColumnForm() if kind == "TABLE" else JsonForm()
-        asked = Asked(kind, mode, bnum, large, compression, sync, wait)
-        self.handle = acquire(self.path, asked)
+        settings = FileSettings(kind, mode, bnum, large, compression, sync, wait)
+        self.handle = acquire(self.path, settings)
 
     @classmethod
     def url_settings(cls, url: str) -> dict[str, Any]:
         """``tokyo-cabinet:///relative.tct``, ``tokyo-cabinet:////absolute.tct``."""
         parts = urlsplit(url)
         if parts.netloc or len(parts.path) < 2:
-            raise SettingsError(
+            raise errors.SettingsError(
                 f"{url}: such a URL is tokyo-cabinet:///relative.tct or "
                 "tokyo-cabinet:////absolute.tct"
             )
@@ -118,6 +107,11 @@ class Storage(SearchedStorage):
         self.check_open()
         self.handle.stop_watching()
         return self.handle.database
+
+    @property
+    def sorts_keys(self) -> bool:
+        """Whether the file gives its keys in order."""
+        return self.kind != "HASH"
 
     # Reading.
 
@@ -170,7 +164,7 @@ class Storage(SearchedStorage):
     def count_all(self) -> int:
         """Ask the library."""
         with self.handle as handle:
-            return handle.database.count
+            return handle.count
 
     def scan_keys(self) -> Iterator[str]:
         """Read the keys alone."""
@@ -188,7 +182,7 @@ class Storage(SearchedStorage):
     def writer(self) -> Handle:
         """The handle, for one who may write: others share it with readers."""
         if self.mode == "read":
-            raise StorageError(READ_ONLY.format(self.path))
+            raise errors.StorageError(READ_ONLY.format(self.path))
         return self.handle
 
     def insert(self, row: Row) -> bool:
@@ -223,8 +217,7 @@ class Storage(SearchedStorage):
         stored = self.handle.get(key)
         if stored is None:
             return False
-        row = self.form.patched(self.form.row(key, stored), changes)
-        self.handle.put(key, self.form.stored(row))
+        self.handle.put(key, self.stored_after(key, stored, changes))
         return True
 
     def discard(self, key: str) -> bool:
@@ -262,14 +255,45 @@ class Storage(SearchedStorage):
         """Index the columns of an index, each by itself."""
         with self.handle as handle:
             if handle.levels:
-                raise StorageError(f"{self}: no index can be made in a transaction")
-            return indexes.create(handle, index, may_write=self.mode != "read")
+                raise errors.StorageError(
+                    f"{self}: no index can be made in a transaction"
+                )
+            return self.create_index_beside(index, os.path.realpath(self.path))
 
-    def list_indexes(self) -> list[str]:
-        """Give the names of the indexes that the table has."""
-        self.check_open()
+    def index_types(self) -> dict[bytes, IndexType]:
+        """Give the columns that have an index."""
         with self.handle as handle:
-            return indexes.names(handle)
+            return dict(handle.indexes)
+
+    def make_index(self, column: bytes, kind: IndexType) -> None:
+        """Index a column, if no value in it is empty."""
+        table = self.writer.table
+        try:
+            table.set_index(column, kind)
+        except TokyoError as error:
+            if "empty" not in error.message:
+                raise
+            raise errors.StorageError(
+                f"{self.path}: {error.message}; another program wrote it. Give the "
+                "record another value, or remove the column, then make the index"
+            ) from error
+        if kind is IndexType.DECIMAL:
+            self.handle.trusted.add(column)
+
+    def trusts(self, condition: Condition, facts: TableFacts) -> bool:
+        """Say whether an index on the column, if there is one, is in order."""
+        handle, column = self.handle, condition.column
+        index = handle.indexes.get(column)
+        if index is None:
+            return True
+        if not handle.has_trusted_texts:
+            return False
+        if condition.operator not in NUMERIC:
+            return index is IndexType.LEXICAL and facts.has_clean_texts
+        if index is not IndexType.DECIMAL or not facts.holds_ints(name_of(column)):
+            return False
+        handle.restore_decimals({column})
+        return column in handle.trusted
 
     # Transactions.
 
@@ -299,26 +323,14 @@ class _TakenError(Exception):
     """A key is taken: the batch is undone."""
 
 
-def _check_choice(name: str, value: object, choices: Iterable[str]) -> None:
-    if value not in list(choices):
-        raise SettingsError(f"{name} is {value!r}; it can be {', '.join(choices)}")
-
-
-def _check_number(name: str, value: object, kinds: tuple[type, ...]) -> None:
-    is_number = isinstance(value, kinds) and not isinstance(value, bool)
-    if not is_number or not value >= 0:  # type: ignore[operator]  # a number, or NaN
-        raise SettingsError(f"{name} is {value!r}; it takes a number from 0 up")
-
-
-def _check_path(path: str) -> None:
-    if "\0" in path:
-        raise SettingsError(f"path is {path!r}; no file has a NUL in its name")
+def _check_path(path: str | PathLike[str]) -> None:
+    if not isinstance(path, str | PathLike) or not fspath(path):
+        raise errors.SettingsError(f"path is {path!r}; it takes the name of a file")
+    if "\0" in fspath(path):
+        raise errors.SettingsError(f"path is {path!r}; no file has a NUL in its name")
     try:
         os.fsencode(path)
     except UnicodeEncodeError as error:
-        raise SettingsError(f"path is {path!r}; no file has this name") from error
-
-
-def _check_bool(name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise SettingsError(f"{name} is {value!r}; it takes True or False")
+        raise errors.SettingsError(
+            f"path is {path!r}; no file has this name"
+        ) from error

@@ -7,4 +7,6 @@ The daemon is `pymodels serve` or the original `ttserver`; the driver is our own
 from pymodels.backends.tokyo_tyrant.query import Query
 from pymodels.backends.tokyo_tyrant.storage import Storage
 
+Storage.query_class = Query
+
 __all__ = ["Query", "Storage"]

@@ -7,26 +7,32 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.backend import Instance, check_model, codec_of, from_query
+from pymodels.backend import (
+    BoundIndex,
+    Changes,
+    Instance,
+    Row,
+    check_model,
+    codec_of,
+    errors,
+    from_query,
+)
 from pymodels.backends._tokyo.columns import column_of, name_of
-from pymodels.backends._tokyo.forms import ColumnForm, Form, JsonForm
-from pymodels.backends._tokyo.indexes import type_of
-from pymodels.backends._tokyo.query import NUMERIC, SearchedStorage
-from pymodels.backends.tokyo_tyrant.files import File, HashFile, TableFile
+from pymodels.backends._tokyo.facts import TableFacts
+from pymodels.backends._tokyo.storage import (
+    NUMERIC,
+    FileStorage,
+    check_choice,
+    check_number,
+    index_name,
+    type_of,
+)
+from pymodels.backends.tokyo_tyrant.files import HashFile, Pair, TableFile
 from pymodels.backends.tokyo_tyrant.indexes import Indexes
-from pymodels.backends.tokyo_tyrant.knowledge import Knowledge
-from pymodels.backends.tokyo_tyrant.query import Query
-from pymodels.backends.tokyo_tyrant.searching import Searching
-from pymodels.errors import LostUpdateWarning, SettingsError, StorageBusy, Unsupported
-from pymodels.indexes import BoundIndex
-from pymodels.law.changes import Changes
-from pymodels.querying.plan import Row
-from pymodels.tokyo.client import Client, batches
+from pymodels.tokyo.client import KINDS, Client, batches
 from pymodels.tokyo.connections import Address
-from pymodels.tokyo.protocol import VSIZ
-from pymodels.tokyo.requests import KINDS
-from pymodels.tokyo.search import Condition, Search
-from pymodels.tokyo.serve.patching import DONE, MISSING
+from pymodels.tokyo.protocol import DONE, MISSING, VSIZ
+from pymodels.tokyo.search import Condition, IndexType, Search
 
 TRIES = 100
 """How often others may change a record between our reading and writing it."""
@@ -37,10 +43,8 @@ LOST_UPDATES = ("warn", "allow", "forbid")
 HOST, PORT, LAST_PORT = "localhost", 1978, 65_535
 
 
-class Storage(SearchedStorage):
+class Storage(FileStorage):
     """Records in a table or hash file behind a Tokyo Tyrant server."""
-
-    query_class = Query
 
     def __init__(
         self,
@@ -66,23 +70,16 @@ class Storage(SearchedStorage):
         by `Unsupported`. ``residual``: see `BaseStorage`. Raises `StorageError` if
         nobody listens, `SettingsError` if the file is of another kind.
         """
-        super().__init__(residual=residual)
-        _check_choice("kind", kind, KINDS)
-        _check_choice("lost_updates", lost_updates, LOST_UPDATES)
-        _check_number("timeout", timeout, 0.001, float, LONGEST_TIMEOUT)
-        _check_number("pool_size", pool_size, 1, int)
+        super().__init__(kind, residual)
+        check_choice("kind", kind, KINDS)
+        check_choice("lost_updates", lost_updates, LOST_UPDATES)
+        check_number("timeout", timeout, 0.001, LONGEST_TIMEOUT, kind=float)
+        check_number("pool_size", pool_size, 1)
         address = _address(host, port, socket)
-        self.kind = kind
-        self.is_table = self.sorts_keys = kind == "TABLE"
         self.lost_updates = lost_updates
         self._has_warned = threading.Event()
         self.client = Client(address, timeout=timeout, pool_size=pool_size, kind=kind)
-        self.form: Form = ColumnForm() if self.is_table else JsonForm()
-        self.knowledge = Knowledge(self.client)
-        self.file: File = HashFile(self.client)
-        if self.is_table:
-            self.file = TableFile(self.client, self.knowledge)
-        self.searching = Searching(self.file, self.form, self.knowledge)
+        self.file = (TableFile if self.is_table else HashFile)(self.client)
         self.indexes = Indexes(self.client)
 
     @classmethod
@@ -93,9 +90,9 @@ class Storage(SearchedStorage):
         try:
             port = parts.port
         except ValueError as error:
-            raise SettingsError(f"{_shown(url)}: {error}") from error
+            raise errors.SettingsError(f"{_shown(url)}: {error}") from error
         if parts.username is not None or (parts.netloc and path not in {"", "/"}):
-            raise SettingsError(
+            raise errors.SettingsError(
                 f"{_shown(url)}: such a URL is tokyo-tyrant://host:1978, or "
                 "tokyo-tyrant:///path/of/a/socket; the protocol has no passwords"
             )
@@ -116,16 +113,23 @@ class Storage(SearchedStorage):
         self.check_open()
         return self.client
 
+    @property
+    def table(self) -> TableFile:
+        """The file, if it is a table."""
+        if not isinstance(self.file, TableFile):
+            raise errors.Unsupported(f"{self} cannot be searched")
+        return self.file
+
     # Reading.
 
     def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
         """Yield the rows of those keys that are there."""
-        return self.searching.rows_of(map(column_of, keys))
+        return self.rows(self.file.get_each(map(column_of, keys)))
 
     def scan(self) -> Iterator[Row]:
         """Yield all rows."""
         if self.is_table:
-            yield from self.searching.rows(Search())[0]
+            yield from self.rows(self.table.search(Search())[0])
         else:
             yield from self.scan_in(None)
 
@@ -134,7 +138,12 @@ class Storage(SearchedStorage):
         keys = self.file.keys()
         if descending is not None:
             keys = sorted(keys, reverse=descending)
-        yield from self.searching.rows_of(keys)
+        return self.rows(self.file.get_each(keys))
+
+    def rows(self, pairs: Iterable[Pair]) -> Iterator[Row]:
+        """Give the rows of keys and what is stored."""
+        make = self.form.row
+        return (make(key, stored) for key, stored in pairs)
 
     def count_all(self) -> int:
         """Ask the server."""
@@ -149,7 +158,7 @@ class Storage(SearchedStorage):
     def insert(self, row: Row) -> bool:
         """Create, unless the key is taken."""
         key, stored = self._bound(row)
-        if self.file.put_new(key, stored):
+        if self.file.put_new([(key, stored)])[0]:
             return True
         self._check_refused(key, is_there=False)
         return False
@@ -171,7 +180,7 @@ class Storage(SearchedStorage):
     def _insert_each(self, pairs: list[tuple[bytes, bytes]]) -> list[bool]:
         done: list[bool] = []
         for batch in batches(pairs):
-            done += self.file.put_each_new(batch)
+            done += self.file.put_new(batch)
         for (key, _), is_done in zip(pairs, done, strict=True):
             if not is_done:
                 self._check_refused(key, is_there=False)
@@ -206,13 +215,13 @@ class Storage(SearchedStorage):
             before = self.file.get(stored_key)
             if before is None:
                 return False
-            after = self._changed(stored_key, before, changes)
+            after = self.stored_after(stored_key, before, changes)
             if after == before:
                 return True
             outcome = self.client.patch(stored_key, self.file.steps(before, after))
             if outcome in {DONE, MISSING}:
                 return outcome == DONE
-        raise StorageBusy(
+        raise errors.StorageBusy(
             f"{self}: others changed the record {key!r} {TRIES} times meanwhile; "
             "nothing was written"
         )
@@ -230,13 +239,8 @@ class Storage(SearchedStorage):
         before = self.file.get(key)
         if before is None:
             return False
-        row = self.form.patched(self.form.row(key, before), changes)
-        self.replace(row)
+        self.replace(self.form.row(key, self.stored_after(key, before, changes)))
         return True
-
-    def _changed(self, key: bytes, before: bytes, changes: Changes) -> bytes:
-        row = self.form.patched(self.form.row(key, before), changes)
-        return self.form.stored(row)
 
     def _object_to_lost_updates(self) -> None:
         """Warn once, or refuse, as the storage is set."""
@@ -248,9 +252,9 @@ class Storage(SearchedStorage):
             "the setting lost_updates decides"
         )
         if self.lost_updates == "forbid":
-            raise Unsupported(message)
+            raise errors.Unsupported(message)
         self._has_warned.set()
-        warnings.warn(message, LostUpdateWarning, stacklevel=4)
+        warnings.warn(message, errors.LostUpdateWarning, stacklevel=4)
 
     def discard(self, key: str) -> bool:
         """Remove."""
@@ -279,15 +283,18 @@ class Storage(SearchedStorage):
 
     def create_index(self, index: BoundIndex) -> str:
         """Index the columns of an index, each by itself."""
-        return self.indexes.create(index, is_table=self.is_table)
+        return self.create_index_beside(index, self.client.status.get("path", ""))
 
-    def list_indexes(self) -> list[str]:
-        """Give the names of the indexes, as far as the server tells them.
+    def index_types(self) -> dict[bytes, IndexType]:
+        """Give the columns that have an index, as far as the server tells.
 
         The original tells nothing: there, those that this storage made.
         """
-        self.check_open()
-        return self.indexes.names()
+        return self.indexes.all()
+
+    def make_index(self, column: bytes, kind: IndexType) -> None:
+        """Index a column, if no value in it is empty."""
+        self.indexes.make(column, kind)
 
     def reindex(self, *models: type[Instance]) -> list[str]:
         """Make the indexes of models anew, or all that are known; give their names.
@@ -296,27 +303,29 @@ class Storage(SearchedStorage):
         records, and it does not say so. `pymodels serve` does it by itself.
         """
         self.check_open()
-        if not models:
-            return self.indexes.rebuild(self.indexes.all())
+        kinds = {} if models else self.indexes.all()
         for model in models:
             check_model(model)
-        if not self.is_table:
-            return []
-        orders = [
-            order
-            for model in models
-            for index in codec_of(model).indexes
-            for order in index.orders
-        ]
-        typed = {column_of(one.path[0]): type_of(one) for one in orders if one.path}
-        kinds = {column: kind for column, kind in typed.items() if kind is not None}
-        return self.indexes.rebuild(kinds)
+            for index in codec_of(model).indexes:
+                for order in index.orders:
+                    kind = type_of(order) if self.is_table else None
+                    if kind is not None:
+                        kinds[column_of(order.path[0])] = kind
+        for column, kind in kinds.items():
+            self.indexes.rebuild(column, kind)
+        return [index_name(column, kind) for column, kind in kinds.items()]
 
-    def trusts(self, condition: Condition) -> bool:
-        """Say whether a search of rows that are looked at again may use an index."""
-        if not self.knowledge.is_kept:
-            return self.indexes.is_trusted(condition)
-        return self.knowledge.has_clean_texts and condition.operator not in NUMERIC
+    def trusts(self, condition: Condition, facts: TableFacts) -> bool:
+        """Say whether an index on the column, if there is one, is in order.
+
+        `pymodels serve` makes indexes of numbers anew before it tells what it knows.
+        """
+        is_numeric, column = condition.operator in NUMERIC, condition.column
+        if not self.table.keeps_facts:
+            return not is_numeric and self.indexes.is_rebuilt(column)
+        return (
+            facts.holds_ints(name_of(column)) if is_numeric else facts.has_clean_texts
+        )
 
 
 def _address(host: object, port: object, socket: object) -> Address:
@@ -325,46 +334,30 @@ def _address(host: object, port: object, socket: object) -> Address:
         given = {"host": host, "port": port}
         names = ", ".join(name for name, value in given.items() if value is not None)
         if names:
-            raise SettingsError(
+            raise errors.SettingsError(
                 f"{names} and socket exclude each other: a server is reached by a "
                 "port, or by a UNIX socket instead"
             )
         if not isinstance(socket, str) or not socket:
-            raise SettingsError(f"socket is {socket!r}; it takes a path")
+            raise errors.SettingsError(f"socket is {socket!r}; it takes a path")
         try:
             # The program may change its folder. But a path must not be long, either.
             whole = os.path.abspath(socket)
             is_short = len(os.fsencode(whole)) <= LONGEST_SOCKET
         except UnicodeEncodeError as error:
-            raise SettingsError(
+            raise errors.SettingsError(
                 f"socket is {socket!r}; no file has this name"
             ) from error
         return Address(path=whole if is_short else socket)
     host = HOST if host is None else host
     if not isinstance(host, str) or not host:
-        raise SettingsError(f"host is {host!r}; it takes a name or an address")
+        raise errors.SettingsError(f"host is {host!r}; it takes a name or an address")
     port = PORT if port is None else port
-    _check_number("port", port, 1, int)
-    if not isinstance(port, int) or port > LAST_PORT:
-        raise SettingsError(f"port is {port!r}; it takes a number up to {LAST_PORT}")
-    return Address(host, port)
+    check_number("port", port, 1, LAST_PORT)
+    return Address(host, int(str(port)))
 
 
 def _shown(url: str) -> str:
     """Give a URL without a user and password, for messages."""
     scheme, separator, rest = url.partition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
-
-
-def _check_choice(name: str, value: object, choices: Iterable[str]) -> None:
-    if value not in list(choices):
-        raise SettingsError(f"{name} is {value!r}; it can be {', '.join(choices)}")
-
-
-def _check_number(
-    name: str, value: object, least: float, kind: type, most: float | None = None
-) -> None:
-    is_number = isinstance(value, int | kind) and not isinstance(value, bool)
-    if not is_number or not least <= value <= (most or value):  # type: ignore[operator]  # a number, or NaN
-        end = "" if most is None else f" to {most}"
-        raise SettingsError(f"{name} is {value!r}; it takes a number from {least}{end}")

@@ -1,7 +1,6 @@
 """What tables, hashes and B+ trees have in common: a handle on one file."""
 
 import ctypes
-import math
 import os
 import weakref
 from collections.abc import Callable
@@ -9,11 +8,9 @@ from dataclasses import dataclass
 from enum import IntFlag
 from typing import Any, ClassVar
 
-from pymodels.tokyo.errors import INVALID, KEPT, NO_RECORD, TokyoError
+from pymodels.tokyo.errors import INVALID, NO_RECORD, TokyoError
+from pymodels.tokyo.guards import MOST_BUCKETS
 from pymodels.tokyo.library.functions import Calls, calls, size_of
-from pymodels.tokyo.packing import unpack
-
-LEAST_INT = -(2**31)
 
 
 class OpenMode(IntFlag):
@@ -43,17 +40,10 @@ class Option(IntFlag):
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """How a file is made: expected buckets, alignment, free blocks, options.
-
-    Below zero means the library's default. ``extra_map`` is how many bytes of the
-    file are mapped into memory.
-    """
+    """How a file is made: expected buckets, below zero the default, and options."""
 
     buckets: int = -1
-    alignment: int = -1
-    free_blocks: int = -1
     options: int = Option.LARGE
-    extra_map: int | None = None
 
 
 _open: "weakref.WeakSet[Database]" = weakref.WeakSet()
@@ -116,18 +106,11 @@ class Database:
         _open.add(self)
 
     def _tune(self, tuning: Tuning) -> None:
-        self._check(self._calls.tune(self._handle, *self._sizes(tuning)))
-        if tuning.extra_map is not None:
-            self._check(self._calls.setxmsiz(self._handle, tuning.extra_map))
-
-    def _sizes(self, tuning: Tuning) -> tuple[int, ...]:
-        return (
-            *self.own_sizes,
-            tuning.buckets,
-            tuning.alignment,
-            tuning.free_blocks,
-            int(tuning.options),
-        )
+        if tuning.buckets > MOST_BUCKETS:
+            raise TokyoError(INVALID, f"{tuning.buckets} buckets are too many")
+        # The alignment and the pool of free blocks are the library's defaults.
+        sizes = (*self.own_sizes, tuning.buckets, -1, -1, int(tuning.options))
+        self._check(self._calls.tune(self._handle, *sizes))
 
     def close(self) -> None:
         """Close the file; a second time does nothing.
@@ -200,54 +183,14 @@ class Database:
         done = self._calls.out(self._db, key, size_of(key))
         return self._check_but(done, NO_RECORD)
 
-    def value_size(self, key: bytes) -> int | None:
-        """Give the size of what is stored under a key; None without a record."""
-        found: int = self._calls.vsiz(self._db, key, size_of(key))
-        self._check_but(found >= 0, NO_RECORD)
-        return None if found < 0 else found
-
-    def forward_keys(self, prefix: bytes = b"", most: int = -1) -> list[bytes]:
-        """Give the keys that begin with a prefix, ``most`` of them at most."""
-        return list(unpack(self.packed_keys(prefix, most)))
-
-    def packed_keys(self, prefix: bytes = b"", most: int = -1) -> bytes:
-        """Give the same as one byte string: see `packing.unpack`."""
-        found = self._calls.fwmkeys(self._db, prefix, size_of(prefix), most)
-        return self._list(found)
-
-    def add_int(self, key: bytes, number: int) -> int | None:
-        """Add to a number; give the sum, None where the record is no such number."""
-        self._check_key(key)
-        found: int = self._calls.addint(self._db, key, size_of(key), number)
-        if found != LEAST_INT:
-            return found
-        self._check_but(self.error_code == 0, KEPT)
-        return None
-
-    def add_double(self, key: bytes, number: float) -> float | None:
-        """Add to a number; give the sum, None where the record is no such number."""
-        self._check_key(key)
-        found: float = self._calls.adddouble(self._db, key, size_of(key), number)
-        if not math.isnan(found):
-            return found
-        self._check_but(self.error_code == 0, KEPT)
-        return None
-
-    def _check_key(self, key: bytes) -> None:
-        """Refuse a key that would end the process; only tables have such."""
+    def packed_keys(self) -> bytes:
+        """Give all keys as one byte string: see `packing.unpack`."""
+        return self._list(self._calls.fwmkeys(self._db, b"", 0, -1))
 
     @property
     def count(self) -> int:
         """How many records there are."""
         return int(self._calls.rnum(self._db))
-
-    @property
-    def size(self) -> int:
-        """The size of the file, asked of the library.
-
-        Looking at the file itself and closing it again would give up its lock.
-        """
-        return int(self._calls.fsiz(self._db))
 
     # The whole file.
 
@@ -258,19 +201,6 @@ class Database:
     def vanish(self) -> None:
         """Remove all records."""
         self._check(self._calls.vanish(self._db))
-
-    def optimize(self, tuning: Tuning | None = None) -> None:
-        """Write the file anew, with other tuning if it is given."""
-        sizes = self._sizes(tuning or Tuning(options=0xFF))
-        self._check(self._calls.optimize(self._db, *sizes))
-
-    def defragment(self, steps: int = 0) -> None:
-        """Move records together, so many steps; 0 does all."""
-        self._check(self._calls.defrag(self._db, steps))
-
-    def clear_cache(self) -> None:
-        """Forget what is kept in memory."""
-        self._check(self._calls.cacheclear(self._db))
 
     # Transactions: one a file, whatever thread writes.
 

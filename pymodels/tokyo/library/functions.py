@@ -32,69 +32,59 @@ _REAL = ctypes.c_double
 
 _Signature = tuple[Any, tuple[Any, ...]]
 
-_MEMORY: dict[str, _Signature] = {
+_SHARED: dict[str, _Signature] = {
     "tcfree": (None, (_POINTER,)),
     "tcmapload": (_POINTER, (_BYTES, _INT)),
     "tcmapdump": (_POINTER, (_POINTER, _SIZE)),
     "tcmapdel": (None, (_POINTER,)),
+    "tclistload": (_POINTER, (_BYTES, _INT)),
     "tclistdump": (_POINTER, (_POINTER, _SIZE)),
     "tclistnum": (_INT, (_POINTER,)),
     "tclistdel": (None, (_POINTER,)),
+    "tctdbstrtoindextype": (_INT, (_TEXT,)),
+    "tctdbqrystrtocondop": (_INT, (_TEXT,)),
 }
 
 _OF_EACH: dict[str, _Signature] = {
-    "errmsg": (_TEXT, (_INT,)),
     "new": (_POINTER, ()),
     "del": (None, (_POINTER,)),
-    "ecode": (_INT, (_POINTER,)),
-    "setmutex": (_YES, (_POINTER,)),
-    "setxmsiz": (_YES, (_POINTER, _LONG)),
-    "open": (_YES, (_POINTER, _TEXT, _INT)),
     "close": (_YES, (_POINTER,)),
     "out": (_YES, (_POINTER, _BYTES, _INT)),
-    "vsiz": (_INT, (_POINTER, _BYTES, _INT)),
     "fwmkeys": (_POINTER, (_POINTER, _BYTES, _INT, _INT)),
-    "addint": (_INT, (_POINTER, _BYTES, _INT, _INT)),
-    "adddouble": (_REAL, (_POINTER, _BYTES, _INT, _REAL)),
     "sync": (_YES, (_POINTER,)),
-    "memsync": (_YES, (_POINTER, _YES)),
     "vanish": (_YES, (_POINTER,)),
     "tranbegin": (_YES, (_POINTER,)),
     "trancommit": (_YES, (_POINTER,)),
     "tranabort": (_YES, (_POINTER,)),
     "rnum": (_COUNT, (_POINTER,)),
-    "fsiz": (_COUNT, (_POINTER,)),
-    "defrag": (_YES, (_POINTER, _LONG)),
-    "cacheclear": (_YES, (_POINTER,)),
 }
 
-_ITERATED: dict[str, _Signature] = {
-    "iterinit": (_YES, (_POINTER,)),
-    "iterinit2": (_YES, (_POINTER, _BYTES, _INT)),
-    "iternext": (_POINTER, (_POINTER, _SIZE)),
+_OF_ONE_KIND: dict[str, _Signature] = {
+    "errmsg": (_TEXT, (_INT,)),
+    "ecode": (_INT, (_POINTER,)),
+    "setmutex": (_YES, (_POINTER,)),
+    "open": (_YES, (_POINTER, _TEXT, _INT)),
 }
 
 _TUNED: dict[str, _Signature] = {
     "tune": (_YES, (_POINTER, _LONG, _SMALL, _SMALL, _BITS)),
-    "optimize": (_YES, (_POINTER, _LONG, _SMALL, _SMALL, _BITS)),
 }
 
 _PLAIN: dict[str, _Signature] = {
     "put": (_YES, (_POINTER, _BYTES, _INT, _BYTES, _INT)),
     "putkeep": (_YES, (_POINTER, _BYTES, _INT, _BYTES, _INT)),
-    "putcat": (_YES, (_POINTER, _BYTES, _INT, _BYTES, _INT)),
     "get": (_POINTER, (_POINTER, _BYTES, _INT, _SIZE)),
 }
 
 _TABLE: dict[str, _Signature] = {
     "put": (_YES, (_POINTER, _BYTES, _INT, _POINTER)),
     "putkeep": (_YES, (_POINTER, _BYTES, _INT, _POINTER)),
-    "putcat": (_YES, (_POINTER, _BYTES, _INT, _POINTER)),
     "get": (_POINTER, (_POINTER, _BYTES, _INT)),
+    "iterinit": (_YES, (_POINTER,)),
+    "iterinit2": (_YES, (_POINTER, _BYTES, _INT)),
+    "iternext": (_POINTER, (_POINTER, _SIZE)),
     "iternext3": (_POINTER, (_POINTER,)),
     "setindex": (_YES, (_POINTER, _TEXT, _INT)),
-    "genuid": (_LONG, (_POINTER,)),
-    "setcache": (_YES, (_POINTER, _INT, _INT, _INT)),
     "qrynew": (_POINTER, (_POINTER,)),
     "qrydel": (None, (_POINTER,)),
     "qryaddcond": (None, (_POINTER, _TEXT, _INT, _TEXT)),
@@ -103,24 +93,31 @@ _TABLE: dict[str, _Signature] = {
     "qrysearch": (_POINTER, (_POINTER,)),
     "qrysearchout": (_YES, (_POINTER,)),
     "qryhint": (_TEXT, (_POINTER,)),
-    "metasearch": (_POINTER, (_POINTER, _INT, _INT)),
 }
 
 _TREE: dict[str, _Signature] = {
     "tune": (_YES, (_POINTER, _INT, _INT, _LONG, _SMALL, _SMALL, _BITS)),
-    "optimize": (_YES, (_POINTER, _INT, _INT, _LONG, _SMALL, _SMALL, _BITS)),
-    "curnew": (_POINTER, (_POINTER,)),
-    "curdel": (None, (_POINTER,)),
-    "curfirst": (_YES, (_POINTER,)),
-    "curjump": (_YES, (_POINTER, _BYTES, _INT)),
-    "curnext": (_YES, (_POINTER,)),
-    "curkey": (_POINTER, (_POINTER, _SIZE)),
+    "out3": (_YES, (_POINTER, _BYTES, _INT)),
+}
+
+_ABSTRACT: dict[str, _Signature] = {
+    "open": (_YES, (_POINTER, _TEXT)),
+    "putcat": (_YES, (_POINTER, _BYTES, _INT, _BYTES, _INT)),
+    "vsiz": (_INT, (_POINTER, _BYTES, _INT)),
+    "iterinit": (_YES, (_POINTER,)),
+    "iternext": (_POINTER, (_POINTER, _SIZE)),
+    "addint": (_INT, (_POINTER, _BYTES, _INT, _INT)),
+    "adddouble": (_REAL, (_POINTER, _BYTES, _INT, _REAL)),
+    "optimize": (_YES, (_POINTER, _TEXT)),
+    "size": (_COUNT, (_POINTER,)),
+    "misc": (_POINTER, (_POINTER, _TEXT, _POINTER)),
 }
 
 _FAMILIES: dict[str, dict[str, _Signature]] = {
-    "tctdb": _OF_EACH | _ITERATED | _TUNED | _TABLE,
-    "tchdb": _OF_EACH | _ITERATED | _TUNED | _PLAIN,
-    "tcbdb": _OF_EACH | _PLAIN | _TREE,
+    "tctdb": _OF_EACH | _OF_ONE_KIND | _TUNED | _TABLE,
+    "tchdb": _OF_EACH | _OF_ONE_KIND | _TUNED | _PLAIN,
+    "tcbdb": _OF_EACH | _OF_ONE_KIND | _PLAIN | _TREE,
+    "tcadb": _OF_EACH | _PLAIN | _ABSTRACT,
 }
 
 
@@ -129,14 +126,12 @@ class Calls:
 
     def __init__(self, library: ctypes.CDLL, prefix: str) -> None:
         for name, signature in _FAMILIES[prefix].items():
-            # A function that an older library lacks fails where it is called.
-            if hasattr(library, prefix + name):
-                setattr(self, name, _declared(library, prefix + name, signature))
-        for name, signature in _MEMORY.items():
+            setattr(self, name, _declared(library, prefix + name, signature))
+        for name, signature in _SHARED.items():
             setattr(self, name, _declared(library, name, signature))
 
     def __getattr__(self, name: str) -> Any:
-        raise TokyoError(INVALID, f"this version of the library has no {name}")
+        raise AttributeError(f"{name} is not declared in {__name__}")
 
 
 def _declared(library: ctypes.CDLL, name: str, signature: _Signature) -> Any:
@@ -169,7 +164,7 @@ def load() -> ctypes.CDLL:
 
 @cache
 def calls(prefix: str) -> Calls:
-    """Give the functions of ``tctdb``, ``tchdb`` or ``tcbdb``."""
+    """Give the functions of ``tctdb``, ``tchdb``, ``tcbdb`` or ``tcadb``."""
     return Calls(load(), prefix)
 
 

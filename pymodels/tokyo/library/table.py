@@ -2,30 +2,15 @@
 
 import ctypes
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from pymodels.tokyo.errors import HEAD, INVALID, KEPT, META, NO_RECORD, TokyoError
+from pymodels.tokyo.guards import SORTED, empty_column, indexes_of, is_too_long
 from pymodels.tokyo.library.database import Database, OpenMode, Tuning
-from pymodels.tokyo.library.functions import LONGEST, as_text, size_of
+from pymodels.tokyo.library.functions import as_text, size_of
 from pymodels.tokyo.packing import pack_map, unpack, unpack_map
-from pymodels.tokyo.search import (
-    INDEX_KEEP,
-    Condition,
-    IndexType,
-    Joining,
-    Operator,
-    Search,
-)
-
-SUFFIXES = {
-    "lex": IndexType.LEXICAL,
-    "dec": IndexType.DECIMAL,
-    "tok": IndexType.TOKEN,
-    "qgr": IndexType.QGRAM,
-}
-_SORTED = {IndexType.LEXICAL, IndexType.DECIMAL}
+from pymodels.tokyo.search import INDEX_KEEP, Condition, IndexType, Operator, Search
 
 
 class Table(Database):
@@ -33,8 +18,8 @@ class Table(Database):
 
     What would end the process is refused with `TokyoError`: an empty key, an
     empty value in a column with a lexical or decimal index, and such an index
-    over a column that holds an empty value. To an index a column's name ends at
-    its first NUL.
+    over a column that holds an empty value; so is an index whose file can have no
+    name.
     """
 
     prefix = "tctdb"
@@ -55,14 +40,8 @@ class Table(Database):
         self._note_indexes()
 
     def _note_indexes(self) -> None:
-        whole = Path(os.fsdecode(self.path))
-        start = f"{whole.name}.idx."
-        self.indexes = {}
-        for name in os.listdir(whole.parent):
-            column, _, suffix = name.removeprefix(start).rpartition(".")
-            if name.startswith(start) and suffix in SUFFIXES:
-                self.indexes[unquote_to_bytes(column)] = SUFFIXES[suffix]
-        self._sorted = frozenset(c for c, t in self.indexes.items() if t in _SORTED)
+        self.indexes = indexes_of(Path(os.fsdecode(self.path)))
+        self._sorted = frozenset(c for c, t in self.indexes.items() if t in SORTED)
 
     # Records.
 
@@ -76,7 +55,7 @@ class Table(Database):
         size = size_of(packed)
         # An empty value is a length of zero; looked for only if there is one.
         if self._sorted and 0 in packed:
-            name = _name_of_empty(packed, self._sorted)
+            name = empty_column(unpack_map(packed).items(), self._sorted)
             if name is not None:
                 raise TokyoError(
                     INVALID, f"an empty value in the indexed column {name!r} of {key!r}"
@@ -108,14 +87,6 @@ class Table(Database):
         finally:
             self._calls.tcmapdel(columns)
 
-    def put_cat(self, key: bytes, columns: Mapping[bytes, bytes]) -> None:
-        """Add the columns that a record lacks; those that are there stay."""
-        found = self._map(key, pack_map(columns))
-        try:
-            self._check(self._calls.putcat(self._db, key, size_of(key), found))
-        finally:
-            self._calls.tcmapdel(found)
-
     def get(self, key: bytes) -> dict[bytes, bytes] | None:
         """Give the columns of a record, in their order; None without one."""
         packed = self.get_packed(key)
@@ -129,12 +100,6 @@ class Table(Database):
             self._check_but(False, NO_RECORD)
             return None
         return self._dump(found, calls.tcmapdump, calls.tcmapdel)
-
-    def generate_id(self) -> int:
-        """Give a new number; it starts over after `vanish`."""
-        found: int = self._calls.genuid(self._db)
-        self._check(found >= 0)
-        return found
 
     # One iterator a handle.
 
@@ -206,26 +171,6 @@ class Table(Database):
             self._check(self._calls.qrysearchout(query))
             return before - self.count
 
-    def meta_search(
-        self, searches: Sequence[Search], joining: Joining = Joining.UNION
-    ) -> tuple[list[bytes], str]:
-        """Join the results of several searches; give keys and hint.
-
-        They come in the order of the first, cut by its ``max``; ``skip`` is not
-        done.
-        """
-        made: list[_Query] = []
-        try:
-            made = [_Query(self, one) for one in searches]
-            if not made:
-                return [], ""
-            pointers = (ctypes.c_void_p * len(made))(*(one.pointer for one in made))
-            found = self._calls.metasearch(pointers, len(made), int(joining))
-            return list(unpack(self._list(found))), self._hint(made[0].pointer)
-        finally:
-            for one in made:
-                one.__exit__()
-
     def _hint(self, query: int) -> str:
         found: bytes = self._calls.qryhint(query) or b""
         return found.decode(errors="replace")
@@ -239,9 +184,11 @@ class Table(Database):
         A new one moves the iterator.
         """
         kind = index & ~INDEX_KEEP
-        if kind in _SORTED and column not in self._sorted:
-            self._refuse_any_empty(frozenset((column,)))
-        elif kind in _SORTED and column:
+        if is_too_long(os.fsdecode(self.path), column):
+            raise TokyoError(INVALID, f"{column[:40]!r} is too long for an index")
+        if kind in SORTED and column not in self._sorted:
+            self._refuse_any_empty(column)
+        elif kind in SORTED and column:
             self._refuse_empty(column)
         done = self._calls.setindex(self._db, as_text(column), index)
         harmless = {IndexType.VOID: INVALID, IndexType.OPT: INVALID}.get(
@@ -257,37 +204,21 @@ class Table(Database):
         if found:
             raise _no_index_for(column, found[0])
 
-    def _refuse_any_empty(self, columns: frozenset[bytes]) -> None:
+    def _refuse_any_empty(self, column: bytes) -> None:
         """Look at all records: a search cannot ask for a name that holds a NUL."""
         self.iter_init()
         while (packed := self.iter_next_packed()) is not None:
             # One zero is the length of the name that the key has here.
             if packed.count(0) > 1:
-                name = _name_of_empty(packed, columns)
+                found = unpack_map(packed)
+                name = empty_column(found.items(), frozenset((column,)))
                 if name is not None:
-                    raise _no_index_for(name, unpack_map(packed)[b""])
-
-    def optimize(self, tuning: Tuning | None = None) -> None:
-        """Write the file and its indexes anew, with other tuning if it is given.
-
-        Moves the iterator.
-        """
-        if self._sorted:
-            self._refuse_any_empty(self._sorted)
-        super().optimize(tuning)
+                    raise _no_index_for(name, found[b""])
 
     def vanish(self) -> None:
         """Remove all records; the indexes stay, empty."""
         super().vanish()
         self._note_indexes()
-
-
-def _name_of_empty(packed: bytes, indexed: frozenset[bytes]) -> bytes | None:
-    """Find a column with an empty value that one of some indexes would take."""
-    for name, value in unpack_map(packed).items():
-        if not value and name.partition(b"\0")[0] in indexed:
-            return name
-    return None
 
 
 def _no_index_for(column: bytes, key: bytes) -> TokyoError:
@@ -319,9 +250,8 @@ class _Query:
         order = search.order
         if order is not None:
             self._calls.qrysetorder(self.pointer, order.column, int(order.direction))
-        if search.max >= 0 or search.skip > 0:
-            most = min(search.max, LONGEST)
-            self._calls.qrysetlimit(self.pointer, most, min(search.skip, LONGEST))
+        if search.limits is not None:
+            self._calls.qrysetlimit(self.pointer, *search.limits)
 
     def __enter__(self) -> int:
         return self.pointer

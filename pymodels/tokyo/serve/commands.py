@@ -7,56 +7,58 @@ compares and writes, as `patch` does, is one step.
 import math
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import chain
 
 from pymodels.tokyo import protocol as p
-from pymodels.tokyo.protocol import FAILURE, Answer, Request
-from pymodels.tokyo.search import IndexType
-from pymodels.tokyo.serve.file import ServedFile
-from pymodels.tokyo.serve.guards import (
-    ORDERED,
-    SMALL,
-    has_empty,
-    has_empty_joined,
+from pymodels.tokyo.guards import (
+    SORTED,
+    bounded,
+    empty_column,
     is_too_greedy,
     is_too_long,
     is_tuning,
+    limited,
 )
-from pymodels.tokyo.serve.patching import MISSING, patch_columns, patch_value
-from pymodels.tokyo.serve.tracking import Notes
+from pymodels.tokyo.protocol import DONE, FAILURE, MISSING, Answer, Request
+from pymodels.tokyo.search import IndexType
+from pymodels.tokyo.serve.facts import Facts, Watch
+from pymodels.tokyo.serve.file import ServedFile
+from pymodels.tokyo.serve.patching import patch_columns
 
 Strings = Sequence[bytes]
 
-READING = frozenset(
-    {
-        *("get", "mget", "vsiz", "iterinit", "iternext", "fwmkeys"),
-        *("rnum", "size", "stat", "setmst"),
-        *("getlist", "getpart", "error", "regex", "search", "metasearch"),
-    }
-)
-LONG = frozenset(
-    {
-        *("fwmkeys", "sync", "optimize", "vanish"),
-        *("regex", "search", "metasearch", "setindex", "defrag", "cacheclear"),
-    }
-)
+READING = {"get", "mget", "vsiz", "iterinit", "iternext", "fwmkeys"}
+READING |= {"rnum", "size", "stat", "setmst", "getlist", "getpart", "error"}
+READING |= {"regex", "search", "metasearch"}
+LONG = {"fwmkeys", "sync", "optimize", "vanish", "defrag", "cacheclear"}
+LONG |= {"regex", "search", "metasearch", "setindex"}
 FRACTION = 10**12
 """Parts of one that the fraction of ``adddouble`` is counted in."""
+SMALL = 100
+"""So many records or strings take no time that others would notice."""
 EXTENT = -(2**63)
 """What stands for the integer part of what is no finite number."""
 REGEX = 7
+UNCHANGED = [b"out", b"get", b"outlist", b"getlist", b"getpart", b"iternext"]
+UNCHANGED += [b"sync", b"error", b"defrag", b"cacheclear", b"genuid"]
+"""The functions that are called as they are."""
+NUMBERS_FROM = {b"defrag": 0, b"getpart": 1, b"regex": 1}
+"""Which strings of a function are numbers: those from this one on."""
 OPERATOR_MASK = (1 << 24) - 1
 
 
 class Commands:
     """One file, asked by requests."""
 
-    def __init__(self, file: ServedFile) -> None:
+    def __init__(self, file: ServedFile, watch: Watch | None = None) -> None:
+        """Answer for a file; with ``watch`` the function ``notes`` is there too."""
         self.file = file
         self._database = file.database
         self._began = time.monotonic()
-        self._notes = Notes()
+        self._watch = watch
+        self._facts: Facts | None = None
         self._counts = dict.fromkeys((one.name for one in p.COMMANDS.values()), 0)
         self._commands: dict[p.Command, Callable[[Request], Answer]] = {
             p.PUT: self._put,
@@ -70,11 +72,13 @@ class Commands:
             p.VSIZ: lambda asked: number(self._database.value_size(asked.strings[0])),
             p.ITERINIT: lambda asked: done(self._database.begin_iteration()),
             p.ITERNEXT: lambda asked: given(self._database.next_key()),
-            p.FWMKEYS: self._fwmkeys,
+            p.FWMKEYS: lambda asked: listed(
+                self._database.keys_with(asked.strings[0], asked.numbers[0])
+            ),
             p.ADDINT: self._add_int,
             p.ADDDOUBLE: self._add_double,
             p.SYNC: lambda asked: done(self._database.sync()),
-            p.OPTIMIZE: self._optimize,
+            p.OPTIMIZE: lambda asked: self._optimized(asked.strings[0]),
             p.VANISH: lambda asked: done(self._vanish()),
             p.SETMST: lambda asked: done(not asked.strings[0]),
             p.RNUM: lambda asked: number(self._database.count()),
@@ -87,18 +91,17 @@ class Commands:
             b"putlist": self._put_list,
             b"putkeeplist": self._put_keep_list,
             b"patch": self._patch,
-            b"notes": self._tell_notes,
+            **({b"notes": self._tell_notes} if watch is not None else {}),
             b"setindex": self._set_index,
-            b"optimize": self._misc_optimize,
+            b"optimize": lambda name, strings: self._optimized(*strings[:1]),
             b"regex": self._regex,
             b"search": self._search,
             b"metasearch": self._search,
-            **dict.fromkeys((b"out", b"get", b"outlist", b"getlist"), self._call),
-            **dict.fromkeys((b"getpart", b"iternext"), self._call),
-            b"iterinit": self._begin_iteration,
+            **dict.fromkeys(UNCHANGED, self._call),
+            b"iterinit": lambda name, strings: (
+                FAILURE if strings[:1] == [b""] else self._call(name, strings)
+            ),
             b"vanish": lambda name, strings: listed([] if self._vanish() else None),
-            **dict.fromkeys((b"sync", b"error", b"defrag"), self._call),
-            **dict.fromkeys((b"cacheclear", b"genuid"), self._call),
         }
 
     def writes(self, request: Request) -> bool:
@@ -115,7 +118,7 @@ class Commands:
         """Say whether a request may take so long that others should not wait."""
         name, strings = _name(request), request.strings
         if name == "notes":
-            return not self._notes.is_complete
+            return self._facts is None or not self._facts.is_complete
         if len(strings) > SMALL or name in LONG:
             return self._database.count() > SMALL or len(strings) > SMALL
         return sum(map(len, strings)) > p.LARGEST_REQUEST >> 8
@@ -124,21 +127,19 @@ class Commands:
         """Do what is asked; what is not known, or would do harm, fails."""
         self._counts[request.command.name] += 1
         does = self._commands.get(request.command)
-        if does is None or (self.file.readonly and self._changes(request)):
-            return FAILURE
-        return does(request)
-
-    def _changes(self, request: Request) -> bool:
-        # Nothing else may be written while it looks at what is there.
-        return self.writes(request) and _name(request) != "notes"
+        # The notes count as a write: nothing may be written while rows are looked at.
+        is_read = _name(request) == "notes" or not self.writes(request)
+        return (
+            does(request) if does and (is_read or not self.file.readonly) else FAILURE
+        )
 
     # Commands.
 
     def _put(self, asked: Request) -> Answer:
         key, value = asked.strings
-        if not key or has_empty_joined(value, self.file.ordered):
+        if not key or self._has_empty_joined(value):
             return FAILURE
-        self._saw_joined(key, value, asked.command is p.PUTCAT)
+        self._saw_joined(key, value, is_whole=asked.command is not p.PUTCAT)
         put = {p.PUTKEEP: self._database.put_keep, p.PUTCAT: self._database.put_cat}
         return done(put.get(asked.command, self._database.put)(key, value))
 
@@ -154,20 +155,16 @@ class Commands:
         pairs = ((key, value) for key, value in found if value is not None)
         return Answer(strings=list(chain.from_iterable(pairs)))
 
-    def _fwmkeys(self, asked: Request) -> Answer:
-        prefix, most = asked.strings[0], asked.numbers[0]
-        return Answer(strings=self._database.keys_with(prefix, most))
-
     def _add_int(self, asked: Request) -> Answer:
         key = asked.strings[0]
-        self._notes.saw_foreign(key)
+        self._saw(key, (), is_whole=False)
         return number(self._database.add_int(key, asked.numbers[0]) if key else None)
 
     def _add_double(self, asked: Request) -> Answer:
         key, (whole, fraction) = asked.strings[0], asked.numbers
         if not key or whole == EXTENT:
             return FAILURE
-        self._notes.saw_foreign(key)
+        self._saw(key, (), is_whole=False)
         total = self._database.add_double(key, whole + fraction / FRACTION)
         if total is None or not abs(total) < -EXTENT:
             return FAILURE
@@ -175,13 +172,10 @@ class Commands:
         return Answer(numbers=(int(integer), int(rest * FRACTION)))
 
     def _vanish(self) -> bool:
-        self._notes.forget()
+        self._facts = None
         return self._database.vanish()
 
-    def _optimize(self, asked: Request) -> Answer:
-        return self._optimized(asked.strings[0])
-
-    def _optimized(self, tuning: bytes) -> Answer:
+    def _optimized(self, tuning: bytes = b"") -> Answer:
         if not is_tuning(tuning, self._database.count()):
             return FAILURE
         return done(self._database.optimize(tuning or None))
@@ -190,7 +184,7 @@ class Commands:
         lines = {
             "version": p.VERSION,
             "server": "pymodels",
-            "functions": "patch putkeeplist notes",
+            "functions": "patch putkeeplist" + (" notes" if self._watch else ""),
             "os": os.uname().sysname,
             "time": f"{time.time():.6f}",
             "pid": os.getpid(),
@@ -214,35 +208,50 @@ class Commands:
         return FAILURE if function is None else function(name, strings)
 
     def _call(self, name: bytes, strings: Strings) -> Answer:
+        first = NUMBERS_FROM.get(name)
+        if first is not None:
+            numbers = (b"%d" % bounded(text) for text in strings[first:])
+            strings = [*strings[:first], *numbers]
         return listed(self._database.misc(name, strings))
 
-    def _saw_joined(self, key: bytes, value: bytes, appends: bool) -> None:
-        if appends:
-            self._notes.saw_foreign(key)
-        elif self._notes.is_kept:
-            self._notes.saw(key, value.split(b"\0"))
+    def _saw(self, key: bytes, parts: Strings, *, is_whole: bool = True) -> None:
+        if self._facts is not None:
+            self._facts.saw(key, parts, is_whole=is_whole)
 
-    def _begin_iteration(self, name: bytes, strings: Strings) -> Answer:
-        return FAILURE if strings[:1] == [b""] else self._call(name, strings)
+    def _saw_joined(self, key: bytes, value: bytes, *, is_whole: bool = True) -> None:
+        if self._facts is not None:
+            self._facts.saw(key, value.split(b"\0"), is_whole=is_whole)
+
+    def _has_empty(self, columns: Strings) -> bool:
+        """Say whether names and values, by turns, have an empty one where none may be.
+
+        One under a name with a NUL is never good, whatever is indexed later.
+        """
+        if b"" not in columns:
+            return False
+        pairs = list(zip(columns[::2], columns[1::2], strict=False))
+        has_odd = any(not value and b"\0" in name for name, value in pairs)
+        return has_odd or empty_column(pairs, self.file.ordered) is not None
+
+    def _has_empty_joined(self, value: bytes) -> bool:
+        if not self.file.ordered or not (b"\0\0" in value or value.endswith(b"\0")):
+            return False
+        return self._has_empty(value.split(b"\0"))
 
     def _misc_put(self, name: bytes, strings: Strings) -> Answer:
         if not strings or not strings[0]:
             return FAILURE
-        if self.file.is_table and has_empty(strings[1:], self.file.ordered):
+        if self.file.is_table and self._has_empty(strings[1:]):
             return FAILURE
-        if name == b"putcat":
-            self._notes.saw_foreign(*strings)
-        else:
-            self._notes.saw(strings[0], strings[1:])
+        self._saw(strings[0], strings[1:], is_whole=name != b"putcat")
         return self._call(name, strings)
 
     def _put_list(self, name: bytes, strings: Strings) -> Answer:
         keys, values = strings[::2], strings[1::2]
-        if not all(keys) or any(has_empty_joined(v, self.file.ordered) for v in values):
+        if not all(keys) or any(map(self._has_empty_joined, values)):
             return FAILURE
-        if self._notes.is_kept:
-            for key, value in zip(keys, values, strict=False):
-                self._notes.saw(key, value.split(b"\0"))
+        for key, value in zip(keys, values, strict=False):
+            self._saw_joined(key, value)
         if name == b"putlist":
             return self._call(name, strings)
         return listed(
@@ -256,9 +265,9 @@ class Commands:
             return FAILURE
         size = self._database.value_size
         taken = [key for key in keys if size(key) is not None]
-        seen = set(keys)
-        if taken or len(seen) < len(keys):
-            return Answer(strings=taken or [k for k in seen if keys.count(k) > 1])
+        repeated = [key for key, times in Counter(keys).items() if times > 1]
+        if taken or repeated:
+            return Answer(strings=taken or repeated)
         return self._put_list(name, strings)
 
     def _patch(self, name: bytes, strings: Strings) -> Answer:
@@ -266,40 +275,52 @@ class Commands:
         if len(strings) % 3 != 1 or not strings[0]:
             return FAILURE
         key, steps = strings[0], list(zip(*(iter(strings[1:]),) * 3, strict=True))
+        columns = self._columns(key)
+        if columns is None:
+            return Answer(strings=[MISSING])
+        outcome = patch_columns(columns, steps)
+        if outcome is None:
+            return FAILURE
+        if outcome == DONE:
+            put = self._put_columns(key, columns)
+            return Answer(strings=[DONE]) if put.is_good else FAILURE
+        return Answer(strings=[outcome])
+
+    def _columns(self, key: bytes) -> dict[bytes, bytes] | None:
+        """Give the columns of a record; of a hash, the value under the empty name."""
         if not self.file.is_table:
-            outcome, value = patch_value(self._database.get(key), steps)
-            if value is None:
-                return FAILURE if outcome is None else Answer(strings=[outcome])
-            written = self._database.put(key, value)
-            return Answer(strings=[outcome or b""]) if written else FAILURE
+            value = self._database.get(key)
+            return None if value is None else {b"": value}
         found = self._database.misc(b"get", [key])
         if found is None:
-            return Answer(strings=[MISSING])
-        columns = dict(zip(found[::2], found[1::2], strict=True))
-        outcome, changed = patch_columns(columns, steps)
-        if changed is None:
-            return FAILURE if outcome is None else Answer(strings=[outcome])
-        put = self._misc_put(b"put", [key, *chain.from_iterable(changed.items())])
-        return Answer(strings=[outcome or b""]) if put.is_good else FAILURE
+            return None
+        return dict(zip(found[::2], found[1::2], strict=True))
+
+    def _put_columns(self, key: bytes, columns: dict[bytes, bytes]) -> Answer:
+        if self.file.is_table:
+            return self._misc_put(b"put", [key, *chain.from_iterable(columns.items())])
+        return done([*columns] == [b""] and self._database.put(key, columns[b""]))
 
     def _tell_notes(self, name: bytes, strings: Strings) -> Answer:
         """Tell which notes of kinds the rows have, or had since it was first asked.
 
         A single NUL says that some rows are not what their notes say.
         """
-        notes = self._notes
-        if not self.file.is_table:
+        if self._watch is None or not self.file.is_table:
             return FAILURE
-        if not notes.is_kept:
+        if self._facts is None:
             keys = self._database.misc(b"search", []) or ()
             rows = ((key, self._database.misc(b"get", [key])) for key in keys)
-            notes.begin((key, *row) for key, row in rows if row is not None)
-        if not notes.is_complete:
-            notes.look()
-            if notes.is_sound and not self.file.readonly:
+            self._facts = self._watch(
+                (key, *row) for key, row in rows if row is not None
+            )
+        facts = self._facts
+        if not facts.is_complete:
+            facts.look()
+            if facts.is_sound and not self.file.readonly:
                 # A value that is gone by now may have put one out of order.
                 self.file.rebuild(IndexType.DECIMAL)
-        return Answer(strings=notes.told())
+        return Answer(strings=facts.told())
 
     def _set_index(self, name: bytes, strings: Strings) -> Answer:
         if not self.file.is_table or len(strings) < 2:
@@ -313,21 +334,18 @@ class Commands:
         if not answer.is_good:
             kinds = map(self._index_kind, strings[1::2])
             for column, kind in zip(columns, kinds, strict=False):
-                if kind in ORDERED.values():
+                if kind in SORTED:
                     self.file.suspect(column)
         return answer
 
     def _is_deadly_index(self, column: bytes, text: bytes) -> bool:
         if is_too_long(self.file.path, column):
             return True
-        orders = self._index_kind(text) in ORDERED.values()
-        return orders and bool(column) and self.file.has_empty_values(column)
+        is_sorted = self._index_kind(text) in SORTED
+        return is_sorted and bool(column) and self.file.has_empty_values(column)
 
     def _index_kind(self, text: bytes) -> int:
         return self._database.index_type(text) & OPERATOR_MASK
-
-    def _misc_optimize(self, name: bytes, strings: Strings) -> Answer:
-        return self._optimized(strings[0] if strings else b"")
 
     def _regex(self, name: bytes, strings: Strings) -> Answer:
         if strings and is_too_greedy(strings[0]):
@@ -342,7 +360,7 @@ class Commands:
             operator = self._database.operator(parts[2])
             if operator & OPERATOR_MASK == REGEX and is_too_greedy(parts[3]):
                 return FAILURE
-        return self._call(name, strings)
+        return self._call(name, list(map(limited, strings)))
 
 
 def _name(request: Request) -> str:
@@ -358,7 +376,7 @@ def done(is_good: bool) -> Answer:
 
 def given(string: bytes | None) -> Answer:
     """Give an answer of one string."""
-    return FAILURE if string is None else Answer(strings=(string,))
+    return listed(None if string is None else [string])
 
 
 def number(found: int | None) -> Answer:
@@ -366,6 +384,6 @@ def number(found: int | None) -> Answer:
     return FAILURE if found is None else Answer(numbers=(found,))
 
 
-def listed(strings: list[bytes] | None) -> Answer:
+def listed(strings: Strings | None) -> Answer:
     """Give an answer of any strings."""
     return FAILURE if strings is None else Answer(strings=strings)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pymodels.errors import StorageBusy, StorageError
 from pymodels.tokyo.errors import LibraryMissing
+from pymodels.tokyo.guards import SORTED, index_file, indexes_of
 from pymodels.tokyo.library.abstract import AbstractDatabase
 from pymodels.tokyo.search import IndexType
-from pymodels.tokyo.serve.guards import KINDS, ORDERED, indexes_of
 
 TYPES = {".tct": "table", ".tch": "hash"}
 FLAGS_AT = 33
@@ -46,13 +46,7 @@ class ServedFile:
     @property
     def index_names(self) -> list[str]:
         """What the index files are called after the file's name, sorted."""
-        start = len(self.path.name) + len(".idx.")
-        found = [
-            one.name[start:]
-            for one in self.path.parent.glob("*.idx.*")
-            if one.name.startswith(f"{self.path.name}.idx.") and one.suffix in KINDS
-        ]
-        return sorted(found)
+        return sorted(index_file(*one) for one in self.indexes.items())
 
     def _check_path(self) -> None:
         path = self.path
@@ -68,7 +62,7 @@ class ServedFile:
         if not path.parent.is_dir():
             raise StorageError(f"{path}: there is no folder {path.parent}")
         if path.exists() and not path.is_file():
-            raise StorageError(f"{path} is no file")
+            raise StorageError(f"{path} is not a file")
         if self.readonly and not path.exists():
             raise StorageError(f"{path} is not there, and --readonly makes none")
 
@@ -109,13 +103,12 @@ class ServedFile:
                 f"{self.path} is locked: another program has it open; a Tokyo Cabinet "
                 "file has one writer, or readers only"
             )
-        return StorageError(f"{self.path} is no Tokyo Cabinet {self.type} file")
+        return StorageError(f"{self.path} is not a Tokyo Cabinet {self.type} file")
 
     def look_for_indexes(self) -> None:
         """See which columns have an index."""
         self.indexes = indexes_of(self.path) if self.is_table else {}
-        ordered = set(ORDERED.values())
-        found = {name for name, kind in self.indexes.items() if kind in ordered}
+        found = {name for name, kind in self.indexes.items() if kind in SORTED}
         self.ordered = frozenset(found | self._half_made)
 
     def suspect(self, column: bytes) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from pymodels.errors import StorageError
 from pymodels.tokyo.connections import Address
 from pymodels.tokyo.serve.commands import Commands
+from pymodels.tokyo.serve.facts import Watch
 from pymodels.tokyo.serve.file import ServedFile
 from pymodels.tokyo.serve.server import Server, log
 
@@ -39,11 +40,13 @@ def serve(
     *,
     readonly: bool = False,
     bnum: int = 0,
+    watch: Watch | None = None,
 ) -> None:
     """Serve a file until SIGTERM or SIGINT; then everything is on the disk.
 
-    ``ready`` is told in a line when clients can come. Raises `StorageError` if the
-    file or the place to listen cannot be had.
+    ``ready`` is told in a line when clients can come. ``watch`` begins to keep what
+    the function ``notes`` tells of the rows. Raises `StorageError` if the file or
+    the place to listen cannot be had.
     """
     # The place first: a file is not made for a server that cannot listen.
     with listening(place) as listener, opened(path, readonly, bnum) as file:
@@ -54,7 +57,8 @@ def serve(
         line = f"ready: {address} serves {path} ({file.type}, {records} records)"
         # Threads that read long lists must not keep the loop for long.
         sys.setswitchinterval(SWITCH)
-        asyncio.run(_run(file, listener, place, lambda: ready(line)))
+        commands = Commands(file, watch)
+        asyncio.run(_run(commands, listener, place, lambda: ready(line)))
 
 
 @contextlib.contextmanager
@@ -134,7 +138,7 @@ def address_of(listener: socket.socket, place: Place) -> Address:
 
 
 async def _run(
-    file: ServedFile,
+    commands: Commands,
     listener: socket.socket,
     place: Place,
     ready: Callable[[], None],
@@ -142,7 +146,7 @@ async def _run(
     loop, ends = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ends.set)
-    server = Server(Commands(file), place.max_connections)
+    server = Server(commands, place.max_connections)
     make = loop.create_unix_server if place.path is not None else loop.create_server
     listens = await make(server.connection, sock=listener, backlog=WAITING)
     ready()

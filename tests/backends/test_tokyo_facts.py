@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pymodels.backends._tokyo.columns import encode, read_noted_row
+from pymodels.backends._tokyo.facts import FOREIGN, WITH_NUL, TableFacts
 from pymodels.testing.random.universe import Chance, random_records
 from pymodels.tokyo.packing import pack, unpack
-from pymodels.tokyo.serve.tracking import FOREIGN, WITH_NUL, Notes
 
 HOSTILE = [
     b"",
@@ -55,21 +55,19 @@ def told_by_reading(written):
 
 @given(st.lists(rows(), max_size=8))
 def test_rows_that_look_like_others_are_told_as_if_each_was_read(written):
-    notes = Notes()
-    notes.begin(iter(()))
-    notes.look()
+    facts = TableFacts.of_rows(iter(()))
+    facts.look()
     for row in written:
-        notes.saw(b"key", row)
+        facts.saw(b"key", row)
         # Once more, when a row like it was seen before.
-        notes.saw(b"key", row)
-    assert set(notes.told()) == told_by_reading(written)
+        facts.saw(b"key", row)
+    assert set(facts.told()) == told_by_reading(written)
 
 
 def test_a_row_with_the_usual_names_and_another_value_is_foreign():
-    notes = Notes()
-    notes.begin(iter(()))
-    notes.look()
+    facts = TableFacts.of_rows(iter(()))
+    facts.look()
     row = list(unpack(encode({"n": 1, "t": "x"})))
     for value in (b"2", b"x"):
-        notes.saw(b"key", [b"n", value, *row[2:]])
-    assert notes.told() == [FOREIGN]
+        facts.saw(b"key", [b"n", value, *row[2:]])
+    assert facts.told() == [FOREIGN]
