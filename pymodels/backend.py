@@ -40,6 +40,7 @@ from pymodels.querying.protocols import (
     is_model,
 )
 from pymodels.querying.query import BaseQuery
+from pymodels.querying.rounding import to_milliseconds
 from pymodels.settings import from_query
 from pymodels.storage import BaseStorage
 
@@ -90,4 +91,5 @@ __all__ = [
     "sort_key",
     "spelled",
     "terms_of",
+    "to_milliseconds",
 ]

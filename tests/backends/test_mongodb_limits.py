@@ -14,9 +14,10 @@ from pymodels import (
     Model,
     QueryError,
     WriteInterrupted,
+    WriteUncertain,
 )
 from pymodels.backends.mongodb.filters import depth
-from pymodels.backends.mongodb.native import MOST_LEVELS, NativeFilter
+from pymodels.backends.mongodb.terms import MOST_LEVELS, NativeFilter
 from pymodels.law.predicates import DEEPEST
 
 pytestmark = pytest.mark.server
@@ -165,8 +166,48 @@ def test_a_unique_value_is_free_again_after_a_change(storage):
     member.email = "x"
     with pytest.raises(DuplicateKey, match="email"):
         member.save()
+
+
+def test_an_update_that_is_refused_says_how_many_records_it_had_changed(storage):
+    storage.ensure_indexes(Member)
+    for key in "abc":
+        Member().save(storage, key=key)
+    waiting = Member.objects(storage).where(email=None)
+    with pytest.raises(
+        WriteInterrupted, match=r"1 records were updated.*email"
+    ) as told:
+        waiting.update(email="x")
+    assert told.value.done == 1
+    assert waiting.count() == 2
     with pytest.raises(DuplicateKey, match="email"):
-        Member.objects(storage).update(email="y")
+        waiting[:1].update(email="x")
+    with pytest.raises(DuplicateKey, match="email"):
+        waiting.where(key="c").update(email="x")
+    assert waiting.count() == 2
+
+
+def test_an_update_that_makes_one_of_many_records_too_large_says_so(storage):
+    half = "x" * (9 * MEBIBYTE)
+    storage["a"], storage["b"] = {"text": "kept"}, {"text": "kept", "half": half}
+    with pytest.raises(WriteInterrupted, match="16 MiB") as caught:
+        Note.objects(storage).update(more=half)
+    assert caught.value.done == 1
+    assert "more" in storage["a"]
+    assert "more" not in storage["b"]
+
+
+def test_an_update_that_another_program_refuses_may_have_changed_some(storage):
+    """A validator is another program's, and refuses what it likes."""
+    name, database = storage.connection.name, storage.connection.database
+    storage["a"], storage["b"] = {"text": "x"}, {"text": "x", "more": "fixed"}
+    rule = {"$or": [{"more": {"$ne": "fixed"}}, {"number": {"$ne": 7}}]}
+    database.command({"collMod": name, "validator": rule})
+    try:
+        with pytest.raises(WriteUncertain, match="how many records it had updated"):
+            Note.objects(storage).update(number=7)
+        assert storage["a"]["number"] == 7
+    finally:
+        database.command({"collMod": name, "validator": {}})
 
 
 def test_duplicates_that_are_there_refuse_the_index(storage):

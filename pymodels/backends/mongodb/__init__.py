@@ -3,4 +3,6 @@
 from pymodels.backends.mongodb.query import Query
 from pymodels.backends.mongodb.storage import Storage
 
+Storage.query_class = Query
+
 __all__ = ["Query", "Storage"]

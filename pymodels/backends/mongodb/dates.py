@@ -5,21 +5,22 @@ Only a date at midnight can be read as a date, so that what a mark means depends
 the time of day. `documents.py` reads by the same rules.
 """
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from pymodels.backends.mongodb.documents import encode_value, is_midnight
+from pymodels.backends.mongodb.documents import encode_value, is_midnight, marks
 from pymodels.backends.mongodb.filters import (
     ALWAYS,
     NEVER,
+    FieldPath,
     Filter,
     Form,
     all_of,
+    among,
     any_of,
+    by_expression,
     none_of,
 )
-from pymodels.backends.mongodb.places import Place, cannot_fail
-from pymodels.law.values import is_naive
 
 Kinds = frozenset[str]
 """Kinds of dates, spelled as their marks."""
@@ -36,20 +37,7 @@ IN_RANGE: Form = {"$gte": FIRST, "$lte": LAST}
 DAY = 86_400_000
 
 
-def mark_of(value: date) -> str:
-    """Give the mark of a date or datetime."""
-    if not isinstance(value, datetime):
-        return "date"
-    return "naive" if is_naive(value) else "datetime"
-
-
-def kept(value: date) -> datetime:
-    """Give the BSON date of a date or datetime, without a zone."""
-    found: datetime = encode_value(value)
-    return found.replace(tzinfo=None)
-
-
-def dated(at: Place, conditions: Form, wanted: Kinds) -> Filter:
+def dated(at: FieldPath, conditions: Form, wanted: Kinds) -> Filter:
     """Give a filter for dates in a range that are read as one of the kinds.
 
     The conditions have to bound what Python can hold.
@@ -57,84 +45,79 @@ def dated(at: Place, conditions: Form, wanted: Kinds) -> Filter:
     return all_of([at.single(conditions), _read_as(at, wanted)])
 
 
-def equal_dates(at: Place, values: list[Any]) -> Filter:
+def equal_dates(at: FieldPath, values: list[Any]) -> Filter:
     """Give a filter for any of some dates and datetimes."""
     by_marks: dict[Kinds, list[datetime]] = {}
     for value in values:
-        moment = kept(value)
-        marks = _marks_for(frozenset({mark_of(value)}), at.texts, is_midnight(moment))
-        by_marks.setdefault(marks, []).append(moment)
+        moment = encode_value(value)
+        wanted = frozenset({marks(value)})
+        fitting = _marks_for(wanted, at.readings, is_midnight(moment))
+        by_marks.setdefault(fitting, []).append(moment)
     return any_of(
-        all_of([at.single(_one_of(moments)), _marked(at, marks)])
-        for marks, moments in by_marks.items()
+        all_of([at.single(among(moments)), _marked(at, fitting)])
+        for fitting, moments in by_marks.items()
     )
 
 
-def _one_of(values: list[Any]) -> Form:
-    return {"$eq": values[0]} if len(values) == 1 else {"$in": values}
-
-
-def _reading(texts: tuple[str, ...], midnight: bool) -> str:
+def _reading(readings: tuple[str, ...], midnight: bool) -> str:
     """Say what an unmarked date is read as."""
-    for name in texts:
+    for name in readings:
         if name in MOMENTS or (name == "date" and midnight):
             return name
     return "datetime"
 
 
-def _marks_for(wanted: Kinds, texts: tuple[str, ...], midnight: bool) -> Kinds:
+def _marks_for(wanted: Kinds, readings: tuple[str, ...], midnight: bool) -> Kinds:
     """Give the marks that make a date one of the kinds, at midnight or not."""
-    marks = set(wanted & MOMENTS)
-    if midnight and "date" in wanted:
-        marks.add("date")
-    if _reading(texts, midnight) in wanted:
-        marks |= {UNMARKED} if midnight else {UNMARKED, "date"}
-    return frozenset(marks)
+    fitting = set(wanted if midnight else wanted & MOMENTS)
+    if _reading(readings, midnight) in wanted:
+        fitting |= {UNMARKED} if midnight else {UNMARKED, "date"}
+    return frozenset(fitting)
 
 
-def _read_as(at: Place, wanted: Kinds) -> Filter:
+def _read_as(at: FieldPath, wanted: Kinds) -> Filter:
     """Give a filter for what is read as one of the kinds, given a date in range."""
-    early = _marks_for(wanted, at.texts, True)
-    later = _marks_for(wanted, at.texts, False)
-    found = _branches(at, early, later)
+    early = _marks_for(wanted, at.readings, True)
+    later = _marks_for(wanted, at.readings, False)
+    fitting = _branches(at, early, later)
     refused = _branches(at, EVERY_MARK - early, EVERY_MARK - later)
-    if len(refused) < len(found):
+    if len(refused) < len(fitting):
         return none_of(any_of(refused))
-    return any_of(found)
+    return any_of(fitting)
 
 
-def _branches(at: Place, early: Kinds, later: Kinds) -> list[Filter]:
+def _branches(at: FieldPath, early: Kinds, later: Kinds) -> list[Filter]:
     """Say which marks fit at midnight (``early``), which at other times."""
-    is_early = cannot_fail(midnight_test(at))
-    found = [
+    is_early = by_expression(midnight_test(at))
+    branches = [
         _marked(at, early & later),
         all_of([_marked(at, early - later), is_early]),
         all_of([_marked(at, later - early), none_of(is_early)]),
     ]
-    return [one for one in found if one != NEVER]
+    return [one for one in branches if one != NEVER]
 
 
-def _marked(at: Place, marks: Kinds) -> Filter:
-    """Give a filter for what has one of the marks; ``unmarked`` is none of them."""
-    if UNMARKED not in marks:
-        return at.mark(_one_of(sorted(marks))) if marks else NEVER
-    refused = MARKS - marks
-    return none_of(at.mark(_one_of(sorted(refused)))) if refused else ALWAYS
+def _marked(at: FieldPath, fitting: Kinds) -> Filter:
+    """Give a filter for what has one of some marks; ``unmarked`` is none of them."""
+    if UNMARKED not in fitting:
+        return at.mark(among(sorted(fitting))) if fitting else NEVER
+    refused = MARKS - fitting
+    return none_of(at.mark(among(sorted(refused)))) if refused else ALWAYS
 
 
-def midnight_test(at: Place) -> Form:
+def midnight_test(at: FieldPath) -> Form:
     """Give the expression that says whether a date has no time of day."""
-    # 1 stands for what is no date: it has a time of day.
+    # 1 stands for what is not a date: it has a time of day.
     number = {
         "$convert": {"input": at.expression, "to": "long", "onError": 1, "onNull": 1}
     }
     return {"$eq": [{"$mod": [number, DAY]}, 0]}
 
 
-def part_of(at: Place, part: str, number: int) -> Filter:
+def part_of(at: FieldPath, part: str, number: int) -> Filter:
     """Give a filter for dates of a year, a month or a day of the month."""
     if part == "year":
-        last = datetime(number, 12, 31, 23, 59, 59, 999_000)
+        last = LAST.replace(year=number)
         return at.single({"$gte": datetime(number, 1, 1), "$lte": last})
     operator = {"month": "$month", "day": "$dayOfMonth"}[part]
     # The server promises no order of evaluation: other types must not come to it.
@@ -143,6 +126,6 @@ def part_of(at: Place, part: str, number: int) -> Filter:
     return all_of(
         [
             at.single(IN_RANGE),
-            cannot_fail({"$cond": [is_date, is_equal, False]}),
+            by_expression({"$cond": [is_date, is_equal, False]}),
         ]
     )

@@ -7,7 +7,7 @@ fields, which has the shape of the record: ``{"born": ISODate(...), "_kinds":
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,9 +16,7 @@ from bson.dbref import DBRef
 from bson.decimal128 import Decimal128
 from bson.int64 import Int64
 
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Path, Record, is_naive
-from pymodels.querying.rounding import to_milliseconds
+from pymodels.backend import Kind, Path, Record, Shape, is_naive, to_milliseconds
 
 Document = dict[str, Any]
 
@@ -26,6 +24,26 @@ KINDS = "_kinds"
 OURS = frozenset({"_id", KINDS})
 _RESERVED = re.compile(r"_+(id|kinds)")
 _UNCHANGED = frozenset({str, int, float, bool, type(None), bytes})
+
+
+TYPES: dict[Kind, tuple[str, ...]] = {
+    Kind.NONE: ("null", "undefined"),
+    Kind.NUMBER: ("number",),
+    Kind.STRING: ("string", "symbol"),
+    Kind.MAP: ("object",),
+    Kind.LIST: ("array",),
+    Kind.BYTES: ("binData",),
+    Kind.BOOL: ("bool",),
+    Kind.DATE: ("date",),
+    Kind.DATETIME: ("date",),
+}
+"""The server's types of each kind, old ones that the driver still reads included."""
+
+
+def types_of(kinds: Collection[Kind]) -> list[str]:
+    """Give the server's types of some kinds."""
+    names = (name for kind in sorted(kinds) for name in TYPES.get(kind, ()))
+    return list(dict.fromkeys(names))
 
 
 def stored_name(name: str) -> str:
@@ -89,16 +107,14 @@ def marks(value: Any) -> Any:
             inside = [marks(part) for part in value]
             return None if all(mark is None for mark in inside) else inside
         case dict():
-            told = {name: marks(part) for name, part in value.items()}
-            found = {name: mark for name, mark in told.items() if mark is not None}
-            return found or None
+            pairs = ((name, marks(part)) for name, part in value.items())
+            return {name: mark for name, mark in pairs if mark is not None} or None
     return None
 
 
 def decode(document: Document, shape: Shape | None = None) -> Record:
     """Give the record in a document; unmarked dates are read by the shape."""
-    kinds = as_map(document.get(KINDS))
-    noted: Mapping[str, Any] = kinds if type(kinds) is dict else {}
+    noted = marks_in(document.get(KINDS))
     record: Record = {}
     for stored, value in document.items():
         name = stored
@@ -124,8 +140,7 @@ def decode_value(value: Any, mark: Any, shape: Shape | None) -> Any:
     if kind is DBRef:
         value, kind = as_map(value), dict
     if kind is dict:
-        mark = as_map(mark)
-        noted = mark if type(mark) is dict else {}
+        noted = marks_in(mark)
         return {
             name: decode_value(part, noted.get(name), _below(shape, name))
             for name, part in value.items()
@@ -143,6 +158,12 @@ def as_map(value: Any) -> Any:
     return dict(value.as_doc()) if type(value) is DBRef else value
 
 
+def marks_in(mark: Any) -> Mapping[str, Any]:
+    """Give the marks of what is in a map; none if another program spoiled them."""
+    mark = as_map(mark)
+    return mark if type(mark) is dict else {}
+
+
 def _below(shape: Shape | None, name: str) -> Shape | None:
     return shape.stored_member(name) if shape else None
 
@@ -158,12 +179,9 @@ def _list(value: list[Any], mark: Any, shape: Shape | None) -> list[Any]:
 
 def _moment(value: datetime, mark: Any, shape: Shape | None) -> date:
     """Read a BSON date, which the driver gives as a datetime without zone."""
-    if type(mark) is str and mark in _BY_MARK:
-        found = _BY_MARK[mark](value)
-        if found is not None:
-            return found
-    for name in shape.reads_text if shape else ():
-        found = _BY_MARK[name](value) if name in _BY_MARK else None
+    for reading in (mark, *(shape.reads_text if shape else ())):
+        read = _READINGS.get(reading) if type(reading) is str else None
+        found = read(value) if read else None
         if found is not None:
             return found
     return value.replace(tzinfo=UTC)
@@ -174,7 +192,7 @@ def is_midnight(value: datetime) -> bool:
     return not (value.hour or value.minute or value.second or value.microsecond)
 
 
-_BY_MARK: dict[str, Callable[[datetime], date | None]] = {
+_READINGS: dict[str, Callable[[datetime], date | None]] = {
     "date": lambda value: value.date() if is_midnight(value) else None,
     "datetime": lambda value: value.replace(tzinfo=UTC),
     "naive": lambda value: value,

@@ -1,4 +1,4 @@
-"""The driver's errors, told as ours: what failed, and what nobody can know."""
+"""Translate the driver's errors: what failed, and what nobody can know."""
 
 import decimal
 import re
@@ -7,18 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from bson.errors import InvalidBSON, InvalidDocument, InvalidStringData
-from pymongo import errors
+from pymongo import errors as driver_errors
 
-from pymodels.errors import (
-    DuplicateKey,
-    EncodeError,
-    PyModelsError,
-    StorageBusy,
-    StorageClosed,
-    StorageError,
-    Unsupported,
-    WriteUncertain,
-)
+from pymodels.backend import errors
 
 LARGEST_MEBIBYTES = 16
 TAKEN = 11000
@@ -29,6 +20,32 @@ TOO_DEEP = 15
 CONFLICT = 112
 NOT_ALLOWED = {13, 18, 8000}
 GONE_TRANSACTION = {225, 251, 244, 256, 263}
+BY_CODE: dict[int, tuple[type[errors.PyModelsError], str]] = {
+    NO_TRANSACTIONS: (errors.Unsupported, "transactions need a replica set: "),
+    TOO_DEEP: (errors.EncodeError, "this is nested too deep: "),
+    CONFLICT: (
+        errors.StorageBusy,
+        "another transaction changed the same record; nothing of this one was "
+        "written, so that it can be run again: ",
+    ),
+    **dict.fromkeys(
+        GONE_TRANSACTION,
+        (
+            errors.StorageError,
+            "the server has undone the transaction, because of an error or because "
+            "it took too long: ",
+        ),
+    ),
+    **dict.fromkeys(
+        NOT_ALLOWED,
+        (
+            errors.StorageError,
+            "the server refuses (are user, password and authSource in the URL right, "
+            "and may the user do this?): ",
+        ),
+    ),
+}
+"""What an error of the server is, and what to say before its own message."""
 _TIMEOUTS = re.compile(r" \(configured timeouts: [^)]*\)")
 
 NOT_BSON = (
@@ -41,10 +58,10 @@ NOT_BSON = (
 )
 # Of these nobody knows whether the server did what it was told before.
 LOST = (
-    errors.AutoReconnect,
-    errors.ExecutionTimeout,
-    errors.WTimeoutError,
-    errors.WriteConcernError,
+    driver_errors.AutoReconnect,
+    driver_errors.ExecutionTimeout,
+    driver_errors.WTimeoutError,
+    driver_errors.WriteConcernError,
 )
 
 
@@ -57,97 +74,93 @@ def translated(where: object, *, writes: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except PyModelsError:
+    except errors.PyModelsError:
         raise
-    except (errors.PyMongoError, InvalidBSON, *NOT_BSON) as error:
+    except (driver_errors.PyMongoError, InvalidBSON, *NOT_BSON) as error:
         raise translation(error, where, writes) from error
 
 
-def translation(error: Exception, where: object, writes: bool) -> PyModelsError:
+def translation(error: Exception, where: object, writes: bool) -> errors.PyModelsError:
     """Give our error for one of the driver's."""
-    if isinstance(error, errors.ServerSelectionTimeoutError):
-        return StorageError(
+    if isinstance(error, driver_errors.ServerSelectionTimeoutError):
+        return errors.StorageError(
             f"{where}: no server could be reached: {brief(error)}; does a server run "
             "there?"
         )
-    if isinstance(error, errors.DocumentTooLarge):
+    if isinstance(error, driver_errors.DocumentTooLarge):
         return _too_large(where, error)
     if isinstance(error, NOT_BSON):
-        return EncodeError(f"{where}: this cannot be kept as BSON: {brief(error)}")
+        return errors.EncodeError(
+            f"{where}: this cannot be kept as BSON: {brief(error)}"
+        )
     if isinstance(error, InvalidBSON):
-        return StorageError(f"{where}: a document cannot be read: {brief(error)}")
-    if isinstance(error, errors.InvalidOperation) and "close" in str(error):
-        return StorageClosed(f"{where}: the connection was closed")
-    if isinstance(error, errors.BulkWriteError):
+        return errors.StorageError(
+            f"{where}: a document cannot be read: {brief(error)}"
+        )
+    if isinstance(error, driver_errors.InvalidOperation) and "close" in str(error):
+        return errors.StorageClosed(f"{where}: the connection was closed")
+    if isinstance(error, driver_errors.BulkWriteError):
         return _of_bulk(error, where)
-    if isinstance(error, LOST) or error_has_label(error):
+    if isinstance(error, LOST) or _is_unknown_commit(error):
         return _lost(error, where, writes)
-    if isinstance(error, errors.OperationFailure):
+    if isinstance(error, driver_errors.OperationFailure):
         return _of_code(error.code or 0, error.details or {}, error, where)
-    return StorageError(f"{where}: {brief(error)}")
+    return errors.StorageError(f"{where}: {brief(error)}")
 
 
-def error_has_label(error: Exception) -> bool:
+def _is_unknown_commit(error: Exception) -> bool:
     """Say whether the driver itself does not know what became of a commit."""
-    return isinstance(error, errors.PyMongoError) and error.has_error_label(
+    return isinstance(error, driver_errors.PyMongoError) and error.has_error_label(
         "UnknownTransactionCommitResult"
     )
 
 
-def _lost(error: Exception, where: object, writes: bool) -> StorageError:
+def _lost(error: Exception, where: object, writes: bool) -> errors.StorageError:
     if writes:
-        return WriteUncertain(
+        return errors.WriteUncertain(
             f"{where}: the answer was lost, so nobody knows whether this was written: "
             f"{brief(error)}"
         )
-    return StorageError(f"{where}: the answer was lost: {brief(error)}")
+    return errors.StorageError(f"{where}: the answer was lost: {brief(error)}")
 
 
 def _of_code(
     code: int, details: Mapping[str, Any], error: Exception, where: object
-) -> PyModelsError:
+) -> errors.PyModelsError:
     if code == TAKEN:
-        return DuplicateKey(f"{where}: {taken(details)}")
-    if code == NO_TRANSACTIONS and "ransaction" in str(error):
-        return Unsupported(f"{where}: transactions need a replica set: {brief(error)}")
-    if code == CONFLICT:
-        return StorageBusy(
-            f"{where}: another transaction changed the same record; nothing of this "
-            f"one was written, so that it can be run again: {brief(error)}"
-        )
-    if code in GONE_TRANSACTION:
-        return StorageError(
-            f"{where}: the server has undone the transaction, because of an error or "
-            f"because it took too long: {brief(error)}"
-        )
+        return errors.DuplicateKey(f"{where}: {taken(details)}")
     if code in TOO_LARGE or (code == BAD_VALUE and "arge" in str(error)):
         return _too_large(where, error)
-    if code == TOO_DEEP:
-        return EncodeError(f"{where}: this is nested too deep: {brief(error)}")
-    if code in NOT_ALLOWED:
-        return StorageError(
-            f"{where}: the server refuses: {brief(error)}; are user, password and "
-            "authSource in the URL right, and may the user do this?"
-        )
-    return StorageError(f"{where}: {brief(error)}")
+    if code == NO_TRANSACTIONS and "ransaction" not in str(error):
+        code = 0
+    ours, meaning = BY_CODE.get(code, (errors.StorageError, ""))
+    return ours(f"{where}: {meaning}{brief(error)}")
 
 
-def _of_bulk(error: errors.BulkWriteError, where: object) -> PyModelsError:
+def _of_bulk(
+    error: driver_errors.BulkWriteError, where: object
+) -> errors.PyModelsError:
     details: Mapping[str, Any] = error.details or {}
     for failed in details.get("writeErrors", ()):
-        return _of_code(failed["code"], failed, _Told(failed["errmsg"]), where)
-    return WriteUncertain(
+        return _of_code(failed["code"], failed, _Failure(failed["errmsg"]), where)
+    return errors.WriteUncertain(
         f"{where}: the write concern was not met, so nobody knows whether this stays: "
         f"{details.get('writeConcernErrors')}"
     )
 
 
-class _Told(Exception):
+class _Failure(Exception):
     """One failure among many, by its message."""
 
 
-def _too_large(where: object, error: Exception) -> EncodeError:
-    return EncodeError(
+def is_of_key(error: driver_errors.DuplicateKeyError) -> bool:
+    """Say whether it is the key that is taken, and no other unique value."""
+    details = error.details or {}
+    return list(details.get("keyPattern", {"_id": 1})) == ["_id"]
+
+
+def _too_large(where: object, error: Exception) -> errors.EncodeError:
+    return errors.EncodeError(
         f"{where}: the document is too large, MongoDB keeps up to "
         f"{LARGEST_MEBIBYTES} MiB: {brief(error)}"
     )

@@ -6,10 +6,10 @@ from typing import Any
 from bson import json_util
 
 
-def shown(command: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+def shown(command: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
     """Write down a command, and the stages of the plan that was chosen for it."""
     lines = [f"{name} {_text(value)}" for name, value in command.items()]
-    return "\n".join([*lines, *stages(_winner(told))])
+    return "\n".join([*lines, *stages(_winner(answer))])
 
 
 def _text(value: Any) -> str:
@@ -18,22 +18,20 @@ def _text(value: Any) -> str:
     return json_util.dumps(value, ensure_ascii=False)
 
 
-def _winner(told: Mapping[str, Any]) -> Mapping[str, Any]:
+def _winner(answer: Mapping[str, Any]) -> Mapping[str, Any]:
     """Find the chosen plan in an explanation, of a find or of a pipeline."""
-    source = told
-    for part in told.get("stages", ()):
-        source = part.get("$cursor", source)
-    found: Mapping[str, Any] = source.get("queryPlanner", source)
-    found = found.get("winningPlan", found)
-    plan: Mapping[str, Any] = found.get("queryPlan", found)
-    return plan
+    for part in answer.get("stages", ()):
+        answer = part.get("$cursor", answer)
+    for name in ("queryPlanner", "winningPlan", "queryPlan"):
+        answer = answer.get(name, answer)
+    return answer
 
 
 def stages(plan: Mapping[str, Any], level: int = 0) -> Iterator[str]:
     """Yield a line for each stage, those that feed it below it."""
     name = str(plan.get("stage", plan.get("shardName", "?")))
     if "indexName" in plan:
-        bounds = (f"{of}: {' '.join(ends)}" for of, ends in _bounds(plan))
+        bounds = (f"{of}: {_ends(ends)}" for of, ends in plan["indexBounds"].items())
         name += f" {plan['indexName']} ({', '.join(bounds)})"
     yield "  " * level + name
     below = [plan[part] for part in ("inputStage", "winningPlan") if part in plan]
@@ -41,6 +39,5 @@ def stages(plan: Mapping[str, Any], level: int = 0) -> Iterator[str]:
         yield from stages(inner, level + 1)
 
 
-def _bounds(plan: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    for name, ends in plan.get("indexBounds", {}).items():
-        yield name, list(map(str, ends)) if isinstance(ends, list) else [str(ends)]
+def _ends(ends: Any) -> str:
+    return " ".join(map(str, ends)) if isinstance(ends, list) else str(ends)

@@ -12,14 +12,11 @@ from typing import Any
 from bson.decimal128 import Decimal128
 from bson.min_key import MinKey
 
+from pymodels.backend import KEY, Kind, Order, Pushed, Shape
 from pymodels.backends.mongodb.dates import midnight_test
 from pymodels.backends.mongodb.documents import KINDS
-from pymodels.backends.mongodb.filters import Form
-from pymodels.backends.mongodb.key_terms import ID
-from pymodels.backends.mongodb.places import Place, place
-from pymodels.law.shapes import Shape
-from pymodels.law.values import KEY, Kind, Path
-from pymodels.querying.plan import Order, Pushed
+from pymodels.backends.mongodb.filters import FieldPath, Form, field_path
+from pymodels.backends.mongodb.keys import ID, IS_TEXT
 
 SORTED_ALIKE = frozenset(
     {Kind.NONE, Kind.NUMBER, Kind.STRING, Kind.BOOL, Kind.DATE, Kind.DATETIME}
@@ -56,8 +53,8 @@ def sorting(orders: tuple[Order, ...], shape: Shape) -> Sorting | None:
         if order.path == KEY:
             names.append((ID, direction))
             continue
-        at = place(order.path, order.declared)
-        if at is None or not is_sorted_alike(order, shape):
+        at = field_path(order.path, order.declared)
+        if at is None or not _is_sorted_alike(order, shape):
             return None
         names.append((at.name, direction))
         if order.declared and Kind.DATETIME in order.declared.kinds:
@@ -65,30 +62,24 @@ def sorting(orders: tuple[Order, ...], shape: Shape) -> Sorting | None:
     return Sorting(tuple(names), tuple(ranks))
 
 
-def is_sorted_alike(order: Order, shape: Shape) -> bool:
+def _is_sorted_alike(order: Order, shape: Shape) -> bool:
     """Say whether the declared kinds sort on the server as the law says.
 
     A value of a kind that is not declared has no place (law 9), and neither has
     what is below something that should have been a map.
     """
-    if order.declared is None or not _is_below_maps(order.path, shape):
+    above: Shape | None = shape
+    for name in order.path[:-1]:
+        above = above.stored_member(name) if above else None
+        if above is None or not above.kinds <= MAPS:
+            return False
+    if order.declared is None or "naive" in order.declared.reads_text:
         return False
     kinds = order.declared.kinds
-    if "naive" in order.declared.reads_text:
-        return False
     return kinds <= SORTED_ALIKE and not kinds >= {Kind.DATE, Kind.DATETIME}
 
 
-def _is_below_maps(path: Path, shape: Shape) -> bool:
-    here: Shape | None = shape
-    for name in path[:-1]:
-        here = here.stored_member(name) if here else None
-        if here is None or not here.kinds <= MAPS:
-            return False
-    return True
-
-
-def naive_first(at: Place) -> Any:
+def naive_first(at: FieldPath) -> Any:
     """Rank a value by its mark: nothing, dates, naive datetimes, aware ones."""
     mark = f"${KINDS}.{at.name}"
     is_moment = {"$eq": [{"$type": at.expression}, "date"]}
@@ -96,11 +87,6 @@ def naive_first(at: Place) -> Any:
     is_naive = {"$eq": [mark, "naive"]}
     by_mark = {"$cond": [is_date, 1, {"$cond": [is_naive, 2, 3]}]}
     return {"$cond": [is_moment, by_mark, 0]}
-
-
-def text_first() -> Any:
-    """Rank a key: texts, then what other programs use."""
-    return {"$cond": [{"$in": [{"$type": f"${ID}"}, ["string", "symbol"]]}, 0, 1]}
 
 
 def is_before_text(native: Any) -> bool:
@@ -113,7 +99,8 @@ def pipeline(asked: Form, sort: Sorting, pushed: Pushed) -> list[Form]:
 
     A list has no place in an order, and two in one document would fail the sort.
     """
-    ranks = {**dict(sort.ranks), ID: text_first()}
+    text_first = {"$cond": [{"$in": [{"$type": f"${ID}"}, IS_TEXT["$type"]]}, 0, 1]}
+    ranks = {**dict(sort.ranks), ID: text_first}
     computed: dict[str, Any] = {}
     keys: dict[str, int] = {}
     for at, (name, direction) in enumerate(sort.names):

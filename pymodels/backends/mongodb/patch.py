@@ -2,259 +2,167 @@
 
 Plain top-level names are set by ``$set`` and removed by ``$unset``. Nested paths,
 names that those would read as something else, and dates, whose marks need a map to
-stand in, are written by a pipeline of ``$setField``: it takes any name, sees each map
-as it is at that moment, and puts the whole value where a map has become something
-else.
+stand in, are written by an expression that makes the document anew: it takes any
+name, sees each map as it is at that moment, and puts the whole value where a map has
+become something else.
 """
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
+from pymodels.backend import Changes, apply
 from pymodels.backends.mongodb.documents import (
     KINDS,
     Document,
-    as_map,
+    decode,
+    encode,
     encode_value,
     marks,
+    marks_in,
     stored_path,
 )
-from pymodels.law.changes import Changes
-from pymodels.law.values import Path
-
-A_STAGE = 8
-"""Steps in one stage of a pipeline, which BSON lets nest 180 levels deep."""
-ABSENT = "$$REMOVE"
+from pymodels.backends.mongodb.filters import is_plain
 
 
 def update_for(changes: Changes) -> Document | list[Document]:
     """Give the update document, or the pipeline, that makes the changes."""
-    sets = {stored_path(path): value for path, value in changes.sets.items()}
-    removes = [stored_path(path) for path in changes.removes]
-    is_marked = any(marks(value) is not None for value in sets.values())
-    if not is_marked and all(is_plain(path) for path in (*sets, *removes)):
-        return _plain_update(sets, removes)
-    return pipeline_for(changes)
+    paths = [*map(stored_path, changes.sets), *map(stored_path, changes.removes)]
+    wholes = (whole for above in changes.ancestors.values() for whole in above)
+    has_marks = any(marks(one) is not None for one in (*changes.sets.values(), *wholes))
+    if has_marks or not all(len(path) == 1 and is_plain(path[0]) for path in paths):
+        return [{"$replaceWith": _document(_tree(changes), has_marks)}]
+    written = {stored_path(path)[0]: value for path, value in changes.sets.items()}
+    gone = {f"{KINDS}.{name}": "" for (name,) in paths}
+    gone |= {name: "" for (name,) in paths if name not in written}
+    update: Document = {"$set": encode_value(written)} if written else {}
+    return {**update, "$unset": gone} if gone else update
 
 
-def is_plain(path: Path) -> bool:
-    """Say whether an update document takes a path to mean itself."""
-    return len(path) == 1 and "." not in path[0] and path[0][:1] not in {"", "$"}
+@dataclass(slots=True)
+class _Map:
+    """What changes in one map; ``whole`` is put where there is no map any more."""
+
+    sets: Document = field(default_factory=dict)
+    removes: list[str] = field(default_factory=list)
+    maps: dict[str, "_Map"] = field(default_factory=dict)
+    whole: Document | None = None
+
+    @property
+    def new(self) -> Document | None:
+        """The map to put where there is nothing yet; None to put none."""
+        made = {name: inner.new for name, inner in self.maps.items()}
+        given = {name: value for name, value in made.items() if value is not None}
+        return {**self.sets, **given} or None
 
 
-def _plain_update(sets: dict[Path, Any], removes: list[Path]) -> Document:
-    written: Document = {}
-    gone: Document = {}
-    for (name,), value in sets.items():
-        written[name] = encode_value(value)
-        gone[f"{KINDS}.{name}"] = ""
-    for (name,) in removes:
-        gone[name] = gone[f"{KINDS}.{name}"] = ""
-    update: Document = {}
-    if written:
-        update["$set"] = written
-    if gone:
-        update["$unset"] = gone
-    return update
-
-
-def pipeline_for(changes: Changes) -> list[Document]:
-    """Give a pipeline of a few steps a stage; it may have 1,000 stages."""
-    steps = [*_removals(changes), *_writes(changes)]
-    stages = []
-    for at in range(0, len(steps), A_STAGE):
-        first, *more = steps[at : at + A_STAGE]
-        expression = first("$$ROOT")
-        for step in more:
-            record = {"record": expression}
-            expression = {"$let": {"vars": record, "in": step("$$record")}}
-        stages.append({"$replaceWith": expression})
-    return stages
-
-
-_Step = Callable[[str], Document]
-
-
-def _removals(changes: Changes) -> Iterator[_Step]:
-    """Give the steps that remove names, a few of one map at once."""
-    found: dict[Path, list[str]] = {}
-    for path in map(stored_path, changes.removes):
-        found.setdefault(path[:-1], []).append(path[-1])
-    for above, names in found.items():
-        for at in range(0, len(names), A_STAGE):
-            yield partial(_remove, above, names[at : at + A_STAGE])
-
-
-def _writes(changes: Changes) -> Iterator[_Step]:
-    """Give the steps that set names, all of one map at once."""
-    found: dict[Path, Document] = {}
-    wholes: dict[Path, tuple[Any, ...]] = {}
+def _tree(changes: Changes) -> _Map:
+    top = _Map()
     for path, value in changes.sets.items():
-        stored = stored_path(path)
-        found.setdefault(stored[:-1], {})[stored[-1]] = value
-        wholes[stored[:-1]] = changes.ancestors.get(path, ())
-    made: set[Path] = set()
-    for above, values in found.items():
-        # After the first step that needs it, a place is a map.
-        needed = [above[: depth + 1] not in made for depth in range(len(above))]
-        made.update(above[: depth + 1] for depth in range(len(above)))
-        pairs = zip(wholes[above], needed, strict=False)
-        yield partial(_write, above, values, [w if n else {} for w, n in pairs])
+        *above, name = stored_path(path)
+        _map_at(top, above, changes.ancestors.get(path, ())).sets[name] = value
+    for path in changes.removes:
+        *above, name = stored_path(path)
+        _map_at(top, above, ()).removes.append(name)
+    return top
 
 
-def _remove(above: Path, names: list[str], record: str) -> Document:
-    """Give a record without some names of one map, and without their marks."""
-    kinds = _get(record, KINDS)
-    kept = _with(record, KINDS, _if_map(kinds, _removed(kinds, above, names), kinds))
-    return {"$let": {"vars": {"kept": kept}, "in": _removed("$$kept", above, names)}}
+def _map_at(here: _Map, above: list[str], wholes: tuple[Any, ...]) -> _Map:
+    for depth, name in enumerate(above):
+        here = here.maps.setdefault(name, _Map())
+        if depth < len(wholes):
+            here.whole = wholes[depth]
+    return here
 
 
-def _write(above: Path, values: Document, wholes: list[Any], record: str) -> Document:
-    """Give a record with values in one map, and with their marks."""
-    kinds = _get(record, KINDS)
-    below = _if_map(kinds, kinds, {"$literal": {}})
-    noted = _marked(below, record, above, values, wholes)
-    if all(marks(one) is None for one in (*values.values(), *wholes)):
-        # A document without dates has no note, and gets none.
-        noted = _if_map(kinds, noted, kinds)
-    return _with(_set(record, above, values, wholes), KINDS, noted)
+def _document(changes: _Map, has_marks: bool) -> Document:
+    """Give the expression of a document with changes in it, and in its marks."""
+    kinds = f"${KINDS}"
+    changed = _changed(_as_map(kinds), "$$ROOT", changes, _marks)
+    if not has_marks:
+        # A document without dates has no note of kinds, and gets none.
+        changed = _if_type(kinds, "object", changed, kinds)
+    whole = _changed("$$ROOT", "$$ROOT", changes, encode_value)
+    note = {"field": KINDS, "input": whole, "value": changed}
+    return {"$setField": note}
+
+
+def _marks(values: Document) -> Document:
+    return marks(values) or {}
+
+
+def _changed(
+    source: Any,
+    record: str,
+    changes: _Map,
+    spell: Callable[[Document], Document],
+    level: int = 0,
+) -> Document:
+    """Give the expression of a map with changes in it, or of its marks.
+
+    ``source`` is the one or the other; ``record`` is the map, by which both decide,
+    and ``spell`` gives what is stored of values.
+    """
+    spelled = spell(changes.sets)
+    gone = [name for name in changes.sets if name not in spelled] + changes.removes
+    if source != record:
+        gone += changes.maps
+    parts = [_without(source, gone) if gone else source, {"$literal": spelled}]
+    for name, inner in changes.maps.items():
+        value, mapped = f"value{level}", f"record{level}"
+        below = _below(name, inner, spell, f"$${value}", f"$${mapped}", level)
+        variables = {value: _get(source, name), mapped: _get(record, name)}
+        field = {"field": {"$literal": name}, "input": {}, "value": below}
+        parts.append({"$let": {"vars": variables, "in": {"$setField": field}}})
+    return {"$mergeObjects": parts}
+
+
+def _below(
+    name: str, changes: _Map, spell: Any, value: str, record: str, level: int
+) -> Document:
+    """Give the value of a map below another, or of its marks, by what stands there."""
+    source = record if spell is encode_value else _as_map(value)
+    changed = _changed(source, record, changes, spell, level + 1)
+    new = otherwise = value
+    if changes.new is not None:
+        new = otherwise = _literal(spell({name: changes.new}), name)
+    if changes.whole is not None:
+        otherwise = _literal(spell({name: changes.whole}), name)
+    there = _if_type(record, "missing", new, otherwise)
+    return _if_type(record, "object", changed, there)
+
+
+def _literal(values: Document, name: str) -> Any:
+    return {"$literal": values[name]} if name in values else "$$REMOVE"
 
 
 def _get(source: Any, name: str) -> Document:
     return {"$getField": {"field": {"$literal": name}, "input": source}}
 
 
-def _with(source: Any, name: str, value: Any) -> Document:
-    field = {"field": {"$literal": name}, "input": source, "value": value}
-    return {"$setField": field}
+def _without(source: Any, names: list[str]) -> Document:
+    is_kept = {"$not": {"$in": ["$$this.k", {"$literal": names}]}}
+    pairs = {"$filter": {"input": {"$objectToArray": source}, "cond": is_kept}}
+    return {"$arrayToObject": pairs}
 
 
-def _if_map(value: Any, then: Any, otherwise: Any) -> Document:
-    return {"$cond": [{"$eq": [{"$type": value}, "object"]}, then, otherwise]}
+def _if_type(value: Any, kind: str, then: Any, otherwise: Any) -> Document:
+    return {"$cond": [{"$eq": [{"$type": value}, kind]}, then, otherwise]}
 
 
-def _by_type(value: str, as_map: Any, as_missing: Any, otherwise: Any) -> Document:
-    """Choose by what stands at a place: a map, nothing at all, or anything else."""
-    found = {"$type": value}
-    branches = [
-        {"case": {"$eq": [found, "object"]}, "then": as_map},
-        {"case": {"$eq": [found, "missing"]}, "then": as_missing},
-    ]
-    return {"$switch": {"branches": branches, "default": otherwise}}
-
-
-def _removed(source: Any, above: Path, names: list[str]) -> Document:
-    """Take names out of a map; behind what is no map there is nothing to take."""
-    if not above:
-        for name in names:
-            source = _with(source, name, ABSENT)
-        return source  # type: ignore[no-any-return]  # there is a name
-    inner = f"inner{len(above)}"
-    there = f"$${inner}"
-    kept = _by_type(there, _removed(there, above[1:], names), ABSENT, there)
-    found = {inner: _get(source, above[0])}
-    return {"$let": {"vars": found, "in": _with(source, above[0], kept)}}
-
-
-def _set(source: Any, above: Path, values: Document, wholes: list[Any]) -> Document:
-    if not above:
-        return {"$mergeObjects": [source, {"$literal": encode_value(values)}]}
-    inner = f"inner{len(above)}"
-    new = {"$literal": encode_value(_nest(above[1:], values))}
-    whole = {"$literal": encode_value(wholes[0])} if wholes else new
-    deeper = _set(f"$${inner}", above[1:], values, wholes[1:])
-    chosen = _by_type(f"$${inner}", deeper, new, whole)
-    found = {inner: _get(source, above[0])}
-    return {"$let": {"vars": found, "in": _with(source, above[0], chosen)}}
-
-
-def _marked(
-    kinds: Any, record: Any, above: Path, values: Document, wholes: list[Any]
-) -> Document:
-    """Note the marks of what `_set` writes, by the same look at the record."""
-    if not above:
-        return _marked_here(kinds, values)
-    inner, noted = f"inner{len(above)}", f"noted{len(above)}"
-    new = _mark(_nest(above[1:], values))
-    whole = _mark(wholes[0]) if wholes else new
-    below = _if_map(f"$${noted}", f"$${noted}", {"$literal": {}})
-    deeper = _marked(below, f"$${inner}", above[1:], values, wholes[1:])
-    chosen = _by_type(f"$${inner}", deeper, new, whole)
-    found = {inner: _get(record, above[0]), noted: _get(kinds, above[0])}
-    return {"$let": {"vars": found, "in": _with(kinds, above[0], chosen)}}
-
-
-def _marked_here(kinds: Any, values: Document) -> Document:
-    """Put the marks of values in, and take out those of what has none."""
-    told = marks(values) or {}
-    unmarked = [name for name in values if name not in told]
-    here: Document = {"$mergeObjects": [kinds, {"$literal": told}]}
-    if len(unmarked) <= A_STAGE:
-        return _removed(here, (), unmarked) if unmarked else here
-    pairs = {"$objectToArray": kinds}
-    is_kept = {"$not": {"$in": ["$$this.k", {"$literal": unmarked}]}}
-    kept = {"$filter": {"input": pairs, "cond": is_kept}}
-    return {"$mergeObjects": [{"$arrayToObject": kept}, {"$literal": told}]}
-
-
-def _mark(value: Any) -> Any:
-    found = marks(value)
-    return ABSENT if found is None else {"$literal": found}
-
-
-def _nest(path: Path, value: Any) -> Any:
-    for name in reversed(path):
-        value = {name: value}
-    return value
+def _as_map(value: Any) -> Document:
+    return _if_type(value, "object", value, {"$literal": {}})
 
 
 def patched(document: Document, changes: Changes) -> Document:
-    """Give a document with the changes in it, as the server makes them."""
-    result = dict(document)
-    noted = as_map(result.get(KINDS))
-    kinds = dict(noted) if type(noted) is dict else {}
-    for path in changes.removes:
-        stored = stored_path(path)
-        _take(kinds, stored)
-        _take(result, stored)
-    for path, value in changes.sets.items():
-        stored, above = stored_path(path), changes.ancestors.get(path, ())
-        _put(result, kinds, stored, value, above)
-    result.pop(KINDS, None)
-    return {**result, KINDS: kinds} if kinds else result
-
-
-def _inner(source: Document, name: str) -> Any:
-    """Give what stands in a map, a map of its own to be changed if it is one."""
-    value = as_map(source.get(name))
-    return dict(value) if type(value) is dict else value
-
-
-def _take(source: Document, path: Path) -> None:
-    for name in path[:-1]:
-        inner = _inner(source, name)
-        if type(inner) is not dict:
-            return
-        source[name] = source = inner
-    source.pop(path[-1], None)
-
-
-def _put(
-    source: Document, kinds: Document, path: Path, value: Any, above: tuple[Any, ...]
-) -> None:
-    for depth, name in enumerate(path[:-1]):
-        inner = _inner(source, name)
-        if type(inner) is not dict:
-            value = _nest(path[depth + 1 :], value)
-            if name in source and depth < len(above):
-                value = above[depth]
-            path = path[: depth + 1]
-            break
-        noted = _inner(kinds, name)
-        source[name] = source = inner
-        kinds[name] = kinds = noted if type(noted) is dict else {}
-    source[path[-1]] = encode_value(value)
-    mark = marks(value)
-    kinds.pop(path[-1], None)
-    if mark is not None:
-        kinds[path[-1]] = mark
+    """Give a document with changes in it, which reads as what the server makes."""
+    names = {stored_path(path)[0] for path in (*changes.sets, *changes.removes)}
+    noted = marks_in(document.get(KINDS))
+    before = {name: document[name] for name in names & document.keys()}
+    record = apply(decode({**before, KINDS: noted}, changes.shape), changes)
+    after = encode(document["_id"], record)
+    kinds = {name: mark for name, mark in noted.items() if name not in names}
+    kinds |= after.pop(KINDS, {})
+    rest = {name: value for name, value in document.items() if name not in names}
+    rest.pop(KINDS, None)
+    return {**rest, **after, KINDS: kinds} if kinds else {**rest, **after}

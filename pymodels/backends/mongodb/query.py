@@ -4,19 +4,39 @@ A batch is a moment of the server: what changes while a result is read may be se
 or not, and a document that moves in the index that is followed, twice.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-from pymodels.backend import M, codec_of
+import bson
+from pymongo.errors import WriteError
+
+from pymodels.backend import (
+    KEY,
+    BaseQuery,
+    Changes,
+    Codec,
+    M,
+    Member,
+    Native,
+    Order,
+    Path,
+    Predicate,
+    Pushed,
+    Row,
+    Shape,
+    codec_of,
+    errors,
+    terms_of,
+)
+from pymodels.backend import predicates as p
 from pymodels.backends.mongodb.documents import KINDS
 from pymodels.backends.mongodb.errors import translated
 from pymodels.backends.mongodb.explain import shown
-from pymodels.backends.mongodb.filters import ALWAYS, Filter, Form, form
+from pymodels.backends.mongodb.filters import Form, field_path, form
 from pymodels.backends.mongodb.indexes import BY_CODE_POINT
-from pymodels.backends.mongodb.key_terms import ID
-from pymodels.backends.mongodb.native import NativeFilter, holds_native
+from pymodels.backends.mongodb.keys import ID
 from pymodels.backends.mongodb.order import (
     BEFORE_TEXT,
     Sorting,
@@ -25,19 +45,13 @@ from pymodels.backends.mongodb.order import (
     sorting,
 )
 from pymodels.backends.mongodb.patch import update_for
-from pymodels.backends.mongodb.places import place
-from pymodels.backends.mongodb.terms import compile_predicate, joined, native
-from pymodels.errors import QueryError, StorageError
-from pymodels.hooks import IS_THERE
-from pymodels.law.changes import Changes
-from pymodels.law.predicates import Predicate, terms_of
-from pymodels.law.shapes import Member, Shape
-from pymodels.law.values import KEY, Path
-from pymodels.querying.plan import Native, Order, Pushed, Row, Spec, make_plan
-from pymodels.querying.query import BaseQuery
-
-if TYPE_CHECKING:
-    from pymodels.backends.mongodb.storage import Storage
+from pymodels.backends.mongodb.storage import Storage
+from pymodels.backends.mongodb.terms import (
+    NativeFilter,
+    compiled,
+    holds_native,
+    joined,
+)
 
 FIRST_BATCH = 100
 """Documents of a first batch: whoever wants one only shall not wait for more."""
@@ -46,27 +60,28 @@ SEVERAL_NAMES = 3
 """To sort by, the key included."""
 PARALLEL = "parallel arrays"
 """What the server says of a document with lists under two names of an order."""
+LARGE = 2**16
+"""Bytes of an update that may make a document too large."""
 
-_members: WeakKeyDictionary[Any, dict[int, Native | None]] = WeakKeyDictionary()
+_members: WeakKeyDictionary[Codec, dict[int, Native | None]] = WeakKeyDictionary()
 """The compiled terms of membership, by codec, by identity."""
 
 
-def members_of(codec: Any) -> dict[int, Native | None]:
+def members_of(codec: Codec) -> dict[int, Native | None]:
     """Give the compiled terms of a model's membership, by identity."""
-    known = _members.get(codec)
-    if known is None:
-        terms = terms_of(codec.membership)
-        known = {id(term): native(compile_predicate(term)) for term in terms}
-        _members[codec] = known
-    return known
+    members = _members.get(codec)
+    if members is None:
+        members = {id(term): compiled(term) for term in terms_of(codec.membership)}
+        _members[codec] = members
+    return members
 
 
 class Query(BaseQuery[M]):
     """A find in one collection."""
 
-    storage: "Storage"
+    storage: Storage
 
-    def __init__(self, model: type[M], storage: "Storage") -> None:
+    def __init__(self, model: type[M], storage: Storage) -> None:
         super().__init__(model, storage)
         self._members = members_of(codec_of(model))
 
@@ -78,102 +93,69 @@ class Query(BaseQuery[M]):
         None. It cannot be joined by "or" with what is looked at in Python.
         """
         if not isinstance(written, dict):
-            raise QueryError(f"native() takes a filter, a dict, not {written!r}")
+            raise errors.QueryError(f"native() takes a filter, a dict, not {written!r}")
         return self._narrowed(NativeFilter(written))
 
     def compile(self, predicate: Predicate) -> Native | None:
         """Say a predicate as a filter."""
         if id(predicate) in self._members:
             return self._members[id(predicate)]
-        found = native(compile_predicate(predicate))
-        if (found is None or not found.exact) and holds_native(predicate):
-            raise QueryError(
+        native = compiled(predicate)
+        if (native is None or not native.exact) and holds_native(predicate):
+            raise errors.QueryError(
                 f"{predicate} joins a native filter with what the server cannot say, "
                 "and so would have to be looked at in Python, which does not know "
                 "that filter; ask for both by where(...) instead"
             )
-        return found
+        return native
 
     def can_sort(self, order: tuple[Order, ...]) -> bool:
         """Sort on the server where it sorts the declared kinds as the law does."""
-        return self._sorting(order) is not None
+        return not order or self._sorting(order) is not None
 
     def _sorting(self, order: tuple[Order, ...]) -> Sorting | None:
-        return sorting(order, codec_of(self.model).shape)
+        return sorting(order, codec_of(self.model).shape) if order else None
 
     def _filter(self, pushed: Pushed) -> Form:
-        terms = terms_of(pushed.predicate)
-        compiled: list[Filter] = list(pushed.natives)
-        return form(joined(terms, compiled) if compiled else ALWAYS)
-
-    @property
-    def _options(self) -> dict[str, Any]:
-        return self.storage.by_code_point
+        if not pushed.natives:
+            return {}
+        return form(joined(terms_of(pushed.predicate), pushed.natives))
 
     def run(self, pushed: Pushed) -> Iterator[Row]:
         """Yield the rows of a find, or of a pipeline where ranks have to be made."""
-        limit = _limit(pushed)
-        if limit is not None and limit <= 0:
+        if _limit(pushed) == 0:
             return iter(())
-        asked = self._filter(pushed)
-        found = self._sorting(pushed.order) if pushed.order else None
-        if found is None:
-            return self._rows_of(self._find(asked, None, pushed))
-        stages = pipeline(asked, found, pushed)
-        checked = _checked(pushed)
-        if self._needs_ranks(asked, found, bool(checked)):
-            return self._piped(stages)
-        cursor = self._find(asked, found, pushed)
-        if checked or len(found.names) >= SEVERAL_NAMES:
-            return self._checked_rows(cursor, checked, stages)
+        command = self._command(pushed)
+        if "pipeline" in command:
+            return self._piped(command["pipeline"])
+        sort, limit = command.get("sort", {}), command.get("limit", 0)
+        cursor = self.storage.call(
+            self.storage.collection.find,
+            command["filter"],
+            skip=pushed.start,
+            limit=limit,
+            batch_size=BATCH if sort or limit else FIRST_BATCH,
+            sort=list(sort.items()),
+        )
+        if len(sort) >= SEVERAL_NAMES or (sort and _checked(pushed)):
+            return self._checked_rows(cursor, pushed)
         return self._rows_of(cursor)
 
-    def sifted(
-        self, asked: Spec, sift: Callable[[Row], M | None]
-    ) -> Iterator[M] | None:
-        """Leave membership to loading: for the server it is a condition a field."""
-        found = super().sifted(asked, sift)
-        if found is not None:
-            return found
-        pushed = self._without_membership(asked)
-        return self._told_by_loading(pushed, sift) if pushed else None
-
-    def _without_membership(self, asked: Spec) -> Pushed | None:
-        """Give what the server is asked for then; None where that is not all."""
-        plan, whole = (
-            make_plan(spec, self.compile, self.can_sort) for spec in (asked, self.spec)
-        )
-        return plan.pushed if plan.is_pushed and whole.is_pushed else None
-
-    def _told_by_loading(
-        self, pushed: Pushed, sift: Callable[[Row], M | None]
-    ) -> Iterator[M]:
-        """Yield members; where most of the first rows are none, ask the server."""
-        rows, looked_at = self.run(pushed), 0
-        seen: set[str] = set()
-        for row in islice(rows, FIRST_BATCH):
-            looked_at += 1
-            instance = sift(row)
-            if instance is not None:
-                seen.add(row[0])
-                yield instance
-        if looked_at == FIRST_BATCH and len(seen) < looked_at / 2:
-            rows.close()  # type: ignore[attr-defined]  # a generator
-            load = self.storage.mapper(self.model).load
-            yield from (load(row) for row in self._rows() if row[0] not in seen)
-            return
-        yield from filter(IS_THERE, map(sift, rows))
-
-    def _find(self, asked: Form, found: Sorting | None, pushed: Pushed) -> Any:
-        limit = _limit(pushed)
-        return self.storage.collection.find(
-            asked,
-            skip=pushed.start,
-            limit=limit or 0,
-            batch_size=BATCH if found or limit else FIRST_BATCH,
-            sort=list(found.names) if found else None,
-            **self._options,
-        )
+    def _command(self, pushed: Pushed) -> Form:
+        """Give the server's command that finds the documents, in their order."""
+        asked, name = self._filter(pushed), self.storage.collection.name
+        sort = self._sorting(pushed.order)
+        if sort is not None and self._needs_ranks(asked, sort, pushed):
+            stages = pipeline(asked, sort, pushed)
+            return {"aggregate": name, "pipeline": stages, "cursor": {}}
+        command: Form = {"find": name, "filter": asked}
+        if sort is not None:
+            command["sort"] = dict(sort.names)
+        if pushed.start:
+            command["skip"] = pushed.start
+        if limit := _limit(pushed):
+            command["limit"] = limit
+        return command
 
     def _rows_of(self, cursor: Any) -> Iterator[Row]:
         rows = self.storage.rows(cursor)
@@ -186,88 +168,106 @@ class Query(BaseQuery[M]):
 
     def _piped(self, stages: list[Form]) -> Iterator[Row]:
         """Yield the documents that come out of a pipeline."""
-        with translated(self.storage):
-            cursor = self.storage.collection.aggregate(
-                stages, batchSize=BATCH, **self._options
-            )
+        aggregate = self.storage.collection.aggregate
+        cursor = self.storage.call(aggregate, stages, batchSize=BATCH)
         return self.storage.rows(cursor)
 
-    def _checked_rows(
-        self, cursor: Any, checked: int, stages: list[Form]
-    ) -> Iterator[Row]:
+    def _checked_rows(self, cursor: Any, pushed: Pushed) -> Iterator[Row]:
         """Read a cursor, or a pipeline where the server sorts otherwise.
 
         That is where keys come before texts, as the first rows would show, and
         where lists under two names of the order make it fail.
         """
+        checked = _checked(pushed)
         rows = self._rows_of(cursor)
         try:
             head = list(islice(rows, checked or 1))
-        except StorageError as error:
+            is_sorted = not any(is_before_text(row[1][ID]) for row in head[:checked])
+        except errors.StorageError as error:
             if PARALLEL not in str(error):
                 raise
-            yield from self._piped(stages)
+            is_sorted = False
+        if is_sorted:
+            yield from head
+            yield from rows
             return
-        if checked and any(is_before_text(row[1][ID]) for row in head):
-            cursor.close()
-            yield from self._piped(stages)
-            return
-        yield from head
-        yield from rows
+        cursor.close()
+        sort = self._sorting(pushed.order) or Sorting(())
+        yield from self._piped(pipeline(self._filter(pushed), sort, pushed))
 
-    def _needs_ranks(self, asked: Form, found: Sorting, checked: bool) -> bool:
+    def _needs_ranks(self, asked: Form, sort: Sorting, pushed: Pushed) -> bool:
         """Ask whether the server would sort something otherwise than the law does.
 
         These are naive datetimes, and keys that it sorts before texts, where the
         rows themselves will not show them.
         """
-        if found.ranks and self._is_any({"$and": [asked, found.naive]}):
+        if sort.ranks and self._is_any({"$and": [asked, sort.naive]}):
             return True
-        return not checked and self._is_any({ID: {"$type": list(BEFORE_TEXT)}})
+        return not _checked(pushed) and self._is_any({ID: {"$type": [*BEFORE_TEXT]}})
 
     def _is_any(self, asked: Form, skip: int = 0) -> bool:
-        with translated(self.storage):
-            found = self.storage.collection.find_one(
-                asked, {ID: 1}, skip=skip, **self._options
-            )
-        return found is not None
+        find_one = self.storage.collection.find_one
+        return self.storage.call(find_one, asked, {ID: 1}, skip=skip) is not None
 
     def count_pushed(self, pushed: Pushed) -> int:
         """Count on the server."""
         limit = _limit(pushed)
-        if limit is not None and limit <= 0:
+        if limit == 0:
             return 0
-        options = self._options
-        if pushed.start:
-            options["skip"] = pushed.start
+        part: Form = {"skip": pushed.start} if pushed.start else {}
         if limit is not None:
-            options["limit"] = limit
-        asked = self._filter(pushed)
-        with translated(self.storage):
-            return self.storage.collection.count_documents(asked, **options)
+            part["limit"] = limit
+        count = self.storage.collection.count_documents
+        return self.storage.call(count, self._filter(pushed), **part)
 
     def discard_pushed(self, pushed: Pushed) -> int | None:
         """Remove at once, unless there is a slice, or a savepoint to go back to."""
         if _is_sliced(pushed) or self.storage.is_in_savepoint:
             return None
+        delete = self.storage.collection.delete_many
         asked = self._filter(pushed)
-        with translated(self.storage, writes=True):
-            done = self.storage.collection.delete_many(asked, **self._options)
-        return int(done.deleted_count)
+        return self.storage.call(delete, asked, writes=True).deleted_count
 
     def patch_pushed(self, pushed: Pushed, changes: Changes) -> int | None:
-        """Change at once, unless there is a slice, or a savepoint to go back to."""
+        """Change at once, where that may be.
+
+        That is unless there is a slice, a savepoint to go back to, or a risk that
+        the server refuses one of the records after it has changed others, of which
+        it does not say how many.
+        """
         if _is_sliced(pushed) or self.storage.is_in_savepoint:
             return None
         asked, update = self._filter(pushed), update_for(changes)
-        with translated(self.storage, writes=True):
-            done = self.storage.collection.update_many(asked, update, **self._options)
-        return int(done.matched_count)
+        is_whole = self.storage.session is not None or _is_of_one_key(pushed)
+        if not is_whole and self._is_risky(changes, update):
+            return None
+        update_many = self.storage.collection.update_many
+        try:
+            result = self.storage.call(update_many, asked, update, writes=True)
+        except errors.PyModelsError as error:
+            if not is_whole and isinstance(error.__cause__, WriteError):
+                raise errors.WriteUncertain(
+                    f"{error}; the server does not say how many records it had "
+                    "updated before"
+                ) from error
+            raise
+        return result.matched_count
+
+    def _is_risky(self, changes: Changes, update: Any) -> bool:
+        """Say whether a value must be unique, or may make a document too large."""
+        names = {path[0] for path in changes.sets}
+        indexes = codec_of(self.model).indexes
+        orders = (order for index in indexes if index.unique for order in index.orders)
+        if any(order.path[:1] and order.path[0] in names for order in orders):
+            return True
+        return len(bson.encode({"update": update})) > LARGE
 
     def distinct_pushed(self, pushed: Pushed, path: Path) -> Iterator[Any] | None:
         """Let the server group equal values, each with its marks."""
-        shape = self._shape_at(path)
-        at = None if path == KEY else place(path, shape)
+        shape: Shape | None = codec_of(self.model).shape
+        for name in path:
+            shape = shape.stored_member(name) if shape else None
+        at = None if path == KEY else field_path(path, shape)
         if at is None or _is_sliced(pushed):
             return None
         # Through maps only: of a list the server would give each element's.
@@ -277,53 +277,34 @@ class Query(BaseQuery[M]):
             value = {"$cond": [is_map, value, None]}
         has_marks = {"$in": [{"$type": at.expression}, ["date", "array", "object"]]}
         mark = {"$cond": [has_marks, f"${KINDS}.{at.name}", None]}
-        stages = [
-            {"$match": self._filter(pushed)},
-            {"$group": {ID: {"value": value, "mark": mark}}},
-            {
-                "$project": {
-                    ID: "",
-                    "value": f"${ID}.value",
-                    KINDS: {"value": f"${ID}.mark"},
-                }
-            },
-        ]
+        document = {ID: "", "value": f"${ID}.value", KINDS: {"value": f"${ID}.mark"}}
+        rows = self._piped(
+            [
+                {"$match": self._filter(pushed)},
+                {"$group": {ID: {"value": value, "mark": mark}}},
+                {"$project": document},
+            ]
+        )
         whole = Shape(members={"value": Member("value", shape or Shape())})
-        rows = self._piped(stages)
         return (self.storage.decode(row, whole).get("value") for row in rows)
-
-    def _shape_at(self, path: Path) -> Shape | None:
-        shape: Shape | None = codec_of(self.model).shape
-        for name in path:
-            shape = shape.stored_member(name) if shape else None
-        return shape
 
     def describe(self, pushed: Pushed) -> str:
         """Show the filter, the order, and how the server finds the documents."""
-        asked, name = self._filter(pushed), self.storage.collection.name
-        found = self._sorting(pushed.order) if pushed.order else None
-        checked = bool(pushed.order) and bool(_checked(pushed))
-        if found is not None and self._needs_ranks(asked, found, checked):
-            stages = pipeline(asked, found, pushed)
-            command: Form = {"aggregate": name, "pipeline": stages, "cursor": {}}
-        else:
-            command = {"find": name, "filter": asked}
-            if found is not None:
-                command["sort"] = dict(found.names)
-            if pushed.start:
-                command["skip"] = pushed.start
-            if limit := _limit(pushed):
-                command["limit"] = limit
+        command = self._command(pushed)
         whole = {**command, "collation": BY_CODE_POINT.document}
+        explain = {"explain": whole, "verbosity": "queryPlanner"}
+        database, session = self.storage.collection.database, self.storage.session
         try:
             with translated(self.storage):
-                told = self.storage.collection.database.command(
-                    {"explain": whole, "verbosity": "queryPlanner"},
-                    session=self.storage.session,
-                )
-        except StorageError as error:
-            return shown(command, {"stage": str(error)})
-        return shown(command, told)
+                answer = database.command(explain, session=session)
+        except errors.StorageError as error:
+            answer = {"stage": str(error)}
+        return shown(command, answer)
+
+
+def _is_of_one_key(pushed: Pushed) -> bool:
+    terms = terms_of(pushed.predicate)
+    return any(isinstance(one, p.Equal) and one.path == KEY for one in terms)
 
 
 def _checked(pushed: Pushed) -> int:
@@ -342,7 +323,7 @@ def _checked(pushed: Pushed) -> int:
 
 
 def _limit(pushed: Pushed) -> int | None:
-    return None if pushed.stop is None else pushed.stop - pushed.start
+    return None if pushed.stop is None else max(0, pushed.stop - pushed.start)
 
 
 def _is_sliced(pushed: Pushed) -> bool:

@@ -4,21 +4,32 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError
 
-from pymodels.backend import Instance, M
-from pymodels.backends.mongodb import clients, inserting, loading
+from pymodels.backend import (
+    BaseStorage,
+    BoundIndex,
+    Changes,
+    Instance,
+    M,
+    Record,
+    Row,
+    Shape,
+    errors,
+    from_query,
+)
+from pymodels.backends.mongodb import clients, loading
 from pymodels.backends.mongodb.documents import Document, as_map, decode, encode
 from pymodels.backends.mongodb.dumping import dumper
-from pymodels.backends.mongodb.errors import translated
+from pymodels.backends.mongodb.errors import is_of_key, translated
 from pymodels.backends.mongodb.indexes import BY_CODE_POINT, create_index
-from pymodels.backends.mongodb.journal import Journal
 from pymodels.backends.mongodb.keys import (
     by_key,
     candidates_of,
@@ -27,16 +38,15 @@ from pymodels.backends.mongodb.keys import (
     text_of,
 )
 from pymodels.backends.mongodb.patch import patched, update_for
-from pymodels.backends.mongodb.query import Query
-from pymodels.backends.mongodb.transactions import Transaction
-from pymodels.errors import SettingsError, Unsupported
-from pymodels.indexes import BoundIndex
-from pymodels.law.changes import Changes
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Record
-from pymodels.querying.plan import Row
-from pymodels.settings import from_query
-from pymodels.storage import BATCH_INSIDE, BaseStorage
+from pymodels.backends.mongodb.writing import (
+    Transaction,
+    create_all,
+    delete_one,
+    overwrite,
+    update_one,
+)
+
+T = TypeVar("T")
 
 KEYS_AT_ONCE = 10_000
 SCANNED = 1_000
@@ -50,7 +60,6 @@ READING: CodecOptions[Document] = CodecOptions(
 class Storage(BaseStorage):
     """Records as natural documents of one MongoDB collection."""
 
-    query_class = Query
     keeps_milliseconds: ClassVar[bool] = True
 
     def __init__(
@@ -72,20 +81,14 @@ class Storage(BaseStorage):
         options, for credentials, TLS, replica sets, concerns and time-outs.
         ``timeout``: seconds to look for a server that can be asked; 5, or 20 for a
         replica set, which may have to elect one. ``residual``: see `BaseStorage`.
-        Raises `SettingsError` for what makes no sense and `StorageError` if no
-        server is reached.
+        Raises `StorageError` if no server is reached.
         """
         super().__init__(residual=residual)
-        if uri is not None and (host is not None or port is not None):
-            raise SettingsError("the URL names the servers; leave host and port away")
-        if uri is None:
-            uri = clients.uri_of(
-                "localhost" if host is None else host, 27017 if port is None else port
-            )
+        uri = clients.uri_of(uri, host, port)
         parsed = clients.parse(uri)
         database = parsed["database"] if database is None else database
         if not database:
-            raise SettingsError(
+            raise errors.SettingsError(
                 "mongodb needs the setting database, or a URL with it: "
                 "mongodb://localhost/app?collection=people"
             )
@@ -93,19 +96,20 @@ class Storage(BaseStorage):
         clients.check_timeout(timeout)
         self._lock = threading.RLock()
         self._server = clients.connected(uri, timeout)
-        found = self._server.client[database][collection]
-        self.collection: Collection[Document] = found.with_options(READING)
-        self.journal = Journal(self, self._server.hello)
+        self.collection: Collection[Document] = self._server.client[
+            database
+        ].get_collection(collection, READING)
         hosts = ",".join(f"{name}:{number}" for name, number in parsed["nodelist"])
         self.address = f"mongodb://{hosts}/{database}?collection={collection}"
 
     @classmethod
     def url_settings(cls, url: str) -> dict[str, Any]:
         """``mongodb://localhost/app?collection=people``, and the driver's options."""
-        uri = clients.drivers_part(url)
-        database = unquote(urlsplit(uri).path[1:])
-        ours = {n: v for n, v in from_query(url, cls).items() if n in clients.OURS}
-        return {"uri": uri, **({"database": database} if database else {}), **ours}
+        pairs = from_query(url, cls).items()
+        settings = {name: value for name, value in pairs if name in clients.OURS}
+        if database := unquote(urlsplit(url).path[1:]):
+            settings.setdefault("database", database)
+        return {"uri": clients.drivers_part(url), **settings}
 
     def __str__(self) -> str:
         return self.address
@@ -125,9 +129,8 @@ class Storage(BaseStorage):
     def sync(self) -> None:
         """Wait until a majority has in its journal what was written."""
         self.check_open()
-        journaled = self.collection.with_options(
-            write_concern=WriteConcern("majority", j=True)
-        )
+        majority = WriteConcern("majority", j=True)
+        journaled = self.collection.with_options(write_concern=majority)
         with translated(self, writes=True):
             journaled.delete_one({"_id": {"$in": []}})
 
@@ -142,7 +145,7 @@ class Storage(BaseStorage):
         return decode(row[1], shape)
 
     def key_place(self, row: Row) -> Any:
-        """Sort keys that are no texts after those that are, as the server would."""
+        """Sort other keys after texts, and among themselves as the server would."""
         return place_of(row[1]["_id"], row[0])
 
     def patched(self, row: Row, changes: Changes) -> Row:
@@ -191,80 +194,109 @@ class Storage(BaseStorage):
 
     def _found(self, natives: list[Any]) -> Iterator[Row]:
         if len(natives) > 1:
-            asked = {"_id": {"$in": natives}}
-            cursor = self.collection.find(asked, **self.by_code_point)
-            yield from self.rows(cursor.batch_size(SCANNED))
+            wanted = {"_id": {"$in": natives}}
+            yield from self.rows(self.call(self.collection.find, wanted))
             return
-        with translated(self):
-            document = self.collection.find_one(
-                by_key(natives[0]), **self.by_code_point
-            )
+        document = self.call(self.collection.find_one, by_key(natives[0]))
         if document is not None:
             document = as_map(document)
             yield (text_of(document["_id"]), document)
 
     def scan(self) -> Iterator[Row]:
         """Yield all documents."""
-        cursor = self.collection.find(batch_size=SCANNED, session=self.session)
-        return self.rows(cursor)
+        return self.rows(self.call(self.collection.find, batch_size=SCANNED))
+
+    def scan_keys(self) -> Iterator[str]:
+        """Yield all keys."""
+        documents = self.call(self.collection.find, {}, {"_id": 1})
+        return (key for key, _ in self.rows(documents))
 
     def count_all(self) -> int:
         """Count on the server."""
-        with translated(self):
-            return self.collection.count_documents({}, session=self.session)
+        return self.call(self.collection.count_documents, {})
 
     # Writing.
 
     def insert(self, row: Row) -> bool:
         """Create, unless the key is taken."""
-        return inserting.insert(self, row[0], row[1])
+        key, document = row
+        if self._is_taken(key):
+            return False
+        self._note((key,))
+        with translated(self, writes=True):
+            try:
+                self.collection.insert_one(document, session=self.session)
+            except DuplicateKeyError as error:
+                if is_of_key(error):
+                    return False
+                raise
+        return True
+
+    def _is_taken(self, key: str) -> bool:
+        """Ask first where a refusal would come too late, or not at all."""
+        # No UUID is taken by chance.
+        natives = [one for one in natives_of(key) if not isinstance(one, bytes)]
+        if self.session is not None:
+            # Any error ends the server's transaction.
+            natives.append(key)
+        return bool(natives) and any(True for _ in self._found(natives))
 
     def insert_many(self, rows: Iterable[Row]) -> list[bool]:
         """Create all, or none if one is refused."""
         documents = [row[1] for row in rows]
-        return [inserting.insert_many(self, documents)] if documents else []
+        if not documents:
+            return []
+        if self.session is not None:
+            return [self._insert_inside(documents)]
+        if self.has_transactions:
+            with self.transaction():
+                self._insert_all(documents)
+            return [True]
+        create_all(self.collection, documents, self)
+        return [True]
 
-    @property
-    def batch_size(self) -> int:
-        """Write few at a time where they wait for the journal together."""
-        return BATCH_INSIDE if self.journal.is_shared else super().batch_size
+    def _insert_inside(self, documents: list[Document]) -> bool:
+        """Create all within a transaction, which would not outlive a refusal."""
+        keys = [document["_id"] for document in documents]
+        if len(set(keys)) < len(keys) or any(True for _ in self.fetch(keys)):
+            return False
+        self._note(keys)
+        self._insert_all(documents)
+        return True
 
-    def flush(self) -> None:
-        """Wait for the journal, where batches have not."""
-        self.journal.settle()
+    def _insert_all(self, documents: list[Document]) -> None:
+        with translated(self, writes=True):
+            self.collection.insert_many(documents, session=self.session)
 
     def replace(self, row: Row) -> None:
         """Create or overwrite; a foreign key keeps its own type."""
-        others = natives_of(row[0])
-        for native in [row[0], *others] if others else ():
-            if inserting.overwrite(self, native, row[1]):
-                return
-        inserting.overwrite(self, row[0], row[1], upsert=True)
+        key, document = row
+        others = natives_of(key)
+        if not (others and self._write_first([key, *others], overwrite, document)):
+            self._write_first([key], overwrite, document, upsert=True)
 
     def patch(
         self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
     ) -> bool:
         """Make the changes in one update."""
-        update = update_for(changes)
-        for native in candidates_of(key):
-            self.note((native,))
-            with translated(self, writes=True):
-                result = self.collection.update_one(
-                    by_key(native), update, **self.by_code_point
-                )
-            if result.matched_count:
-                return True
-        return False
+        return self._write_first(candidates_of(key), update_one, update_for(changes))
 
     def discard(self, key: str) -> bool:
         """Remove."""
-        for native in candidates_of(key):
-            self.note((native,))
-            with translated(self, writes=True):
-                result = self.collection.delete_one(
-                    by_key(native), **self.by_code_point
-                )
-            if result.deleted_count:
+        return self._write_first(candidates_of(key), delete_one)
+
+    def _write_first(
+        self,
+        natives: Iterable[Any],
+        write: Callable[..., int],
+        *arguments: Any,
+        **options: Any,
+    ) -> bool:
+        """Write to the first of some keys that is there; say whether one was."""
+        for native in natives:
+            self._note((native,))
+            first = (self.collection, native, *arguments)
+            if self.call(write, *first, **options, writes=True):
                 return True
         return False
 
@@ -274,8 +306,7 @@ class Storage(BaseStorage):
         if self.is_in_savepoint:
             super().clear()
             return
-        with translated(self, writes=True):
-            self.collection.delete_many({}, session=self.session)
+        self.call(self.collection.delete_many, {}, writes=True)
 
     # Transactions, on replica sets.
 
@@ -290,10 +321,20 @@ class Storage(BaseStorage):
         running = self._transaction
         return None if running is None else running.session
 
-    @property
-    def by_code_point(self) -> dict[str, Any]:
-        """Options of calls that name keys: whatever a collection says of its texts."""
-        return {"session": self.session, "collation": BY_CODE_POINT}
+    def call(
+        self,
+        method: Callable[..., T],
+        *arguments: Any,
+        writes: bool = False,
+        **options: Any,
+    ) -> T:
+        """Call the driver: in this thread's session, with our errors.
+
+        Texts compare by code point, whatever the collection says of them.
+        """
+        options |= {"session": self.session, "collation": BY_CODE_POINT}
+        with translated(self, writes=writes):
+            return method(*arguments, **options)
 
     @property
     def is_in_savepoint(self) -> bool:
@@ -305,10 +346,10 @@ class Storage(BaseStorage):
     def _transaction(self) -> Transaction | None:
         return getattr(self._local, "transaction", None)
 
-    def note(self, natives: Iterable[Any]) -> None:
+    def _note(self, natives: Iterable[Any]) -> None:
         """Remember what is about to be written, if a savepoint may undo it."""
         running = self._transaction
-        if running is not None and running.savepoints:
+        if running is not None:
             with translated(self):
                 running.note(natives)
 
@@ -319,40 +360,36 @@ class Storage(BaseStorage):
     def begin(self, depth: int) -> None:
         """Begin a transaction, or set a savepoint."""
         if not self.has_transactions:
-            raise Unsupported(
+            raise errors.Unsupported(
                 f"{self} has no transactions: MongoDB has them on replica sets, and "
                 "this server stands alone"
             )
-        running = self._transaction
-        if running is not None and depth:
+        if depth and (running := self._transaction) is not None:
             running.save()
-            return
-        with translated(self):
-            self._local.transaction = Transaction(self.collection)
+        else:
+            with translated(self):
+                self._local.transaction = Transaction(self.collection)
 
     def commit(self, depth: int) -> None:
         """Make a transaction final, or forget a savepoint."""
         running = self._transaction
-        if running is None:
-            return
-        if depth:
+        if running is not None and depth:
             running.release()
-            return
-        self._local.transaction = None
-        running.commit()
+        elif running is not None:
+            self._local.transaction = None
+            running.commit()
 
     def rollback(self, depth: int) -> None:
         """Undo a transaction, or what came after a savepoint."""
         running = self._transaction
         if running is None:
             return
-        if depth:
-            if len(running.savepoints) >= depth:
-                with translated(self, writes=True):
-                    running.undo()
-            return
-        self._local.transaction = None
-        running.abort()
+        if not depth:
+            self._local.transaction = None
+            running.abort()
+        elif len(running.savepoints) >= depth:
+            with translated(self, writes=True):
+                running.undo()
 
     # Indexes.
 
@@ -365,5 +402,5 @@ class Storage(BaseStorage):
         """Give the names of all indexes but that of the key."""
         self.check_open()
         with translated(self):
-            names = [found["name"] for found in self.collection.list_indexes()]
+            names = list(self.collection.index_information())
         return [name for name in names if name != "_id_"]

@@ -5,7 +5,6 @@ The server's patterns know a caseless way too, but not that of `str.casefold`: t
 """
 
 import sys
-from collections.abc import Iterable
 from functools import cache
 
 LONGEST = 20_000
@@ -36,103 +35,71 @@ def pattern(text: str, *, starts: bool, ends: bool, caseless: bool) -> str | Non
     A caseless text has to be folded. None where the pattern would be too long. The
     end is ``\z``: the server's ``$`` allows a newline after it.
     """
-    if not caseless:
-        found: str | None = escaped(text)
+    if caseless and text:
+        spelled = _folding(text, starts=starts, ends=ends)
     else:
-        found = _folding(text, starts=starts, ends=ends)
-    if found is None or len(found) > LONGEST:
+        spelled = escaped(text)
+    if spelled is None or len(spelled) > LONGEST:
         return None
-    return ("^" if starts else "") + found + (r"\z" if ends else "")
+    return ("^" if starts else "") + spelled + (r"\z" if ends else "")
 
 
 @cache
-def _unfolded() -> dict[str, str]:
-    """Give for each folded text the characters that fold to it, itself left out."""
-    found: dict[str, list[str]] = {}
+def _folds() -> tuple[dict[str, str], dict[str, str]]:
+    """Give the characters that fold to another one, and to several, by their fold."""
+    single: dict[str, str] = {}
+    several: dict[str, str] = {}
     for code in range(sys.maxunicode + 1):
-        one = chr(code)
-        folded = one.casefold()
-        if folded != one:
-            found.setdefault(folded, []).append(one)
-    return {folded: "".join(ones) for folded, ones in found.items()}
-
-
-@cache
-def _long_folds() -> tuple[tuple[str, str], ...]:
-    """Give the characters that fold to several, each with what it folds to."""
-    return tuple(
-        (one, folded)
-        for folded, ones in _unfolded().items()
-        if len(folded) > 1
-        for one in ones
-    )
-
-
-def _folding_to(folded: str) -> str:
-    """Give the characters that fold to a text of one to three characters."""
-    own = folded if len(folded) == 1 and folded.casefold() == folded else ""
-    return own + _unfolded().get(folded, "")
-
-
-def _one_of(characters: Iterable[str]) -> str:
-    found = "".join(map(escaped, dict.fromkeys(characters)))
-    return found if len(found.lstrip("\\")) == 1 else f"[{found}]"
-
-
-def _either(alternatives: list[str]) -> str:
-    return (
-        alternatives[0] if len(alternatives) == 1 else f"(?:{'|'.join(alternatives)})"
-    )
+        folded = chr(code).casefold()
+        if folded != chr(code):
+            folds = single if len(folded) == 1 else several
+            folds[folded] = folds.get(folded, "") + chr(code)
+    return single, several
 
 
 def _folding(text: str, *, starts: bool, ends: bool) -> str | None:
-    """Spell out what folds to a text, whole or as a part of something longer."""
-    if not text:
-        return ""
-    tails = [_tail(text, at, ends) for at in range(len(text))]
-    body = _from(text, tails)
-    if body is None or starts:
-        return body
-    heads = [body]
-    for size in range(1, len(text) + 1):
-        # A character whose fold ends with the head of the text, and begins before.
-        before = [
-            c for c, f in _long_folds() if len(f) > size and f.endswith(text[:size])
-        ]
-        rest = "" if size == len(text) else _from(text[size:], tails[size:])
-        if before and rest is not None:
-            heads.append(_one_of(before) + rest)
-    if not ends:
-        inside = [c for c, f in _long_folds() if text in f[1:-1]]
-        heads += [_one_of(inside)] if inside else []
-    return _either(heads)
+    """Spell out what folds to a text, whole or as a part of something longer.
 
-
-def _tail(text: str, at: int, ends: bool) -> str:
-    """Give the characters whose fold begins with the rest of a text and goes on."""
-    rest = text[at:]
-    if ends or len(rest) > 2:
-        return ""
-    return "".join(
-        c for c, f in _long_folds() if len(f) > len(rest) and f.startswith(rest)
-    )
-
-
-def _from(text: str, tails: list[str]) -> str | None:
-    """Spell out what folds to a text, from its end to its start."""
-    spelled: list[str] = [""] * (len(text) + 1)
-    for at in reversed(range(len(text))):
-        alternatives = []
-        if tails[at]:
-            alternatives.append(_one_of(tails[at]))
-        for size in range(1, min(3, len(text) - at) + 1):
-            characters = _folding_to(text[at : at + size])
-            if characters:
-                alternatives.append(_one_of(characters) + spelled[at + size])
-        if not alternatives:
-            # A text that is not folded: nothing folds to it.
-            return "(?!)"
-        spelled[at] = _either(alternatives)
+    It is made from its end to its start. A character that folds to several may begin
+    before the text, by up to two places, or end after it.
+    """
+    single, several = _folds()
+    spelled = [""] * (len(text) + 1)
+    heads: list[str] = []
+    for at in reversed(range(0 if starts else -2, len(text))):
+        by_end: dict[int, str] = {}
+        if at >= 0:
+            own = text[at] if text[at].casefold() == text[at] else ""
+            by_end[at + 1] = own + single.get(text[at], "")
+        for fold, characters in several.items():
+            if _stands_at(fold, text, at, ends):
+                end = min(at + len(fold), len(text))
+                by_end[end] = by_end.get(end, "") + characters
+        alternatives = [_one_of(c) + spelled[end] for end, c in by_end.items() if c]
+        if at < 0:
+            heads += alternatives
+            continue
+        # To a text that is not folded, nothing folds.
+        spelled[at] = _either(alternatives) if alternatives else "(?!)"
         if len(spelled[at]) > LONGEST:
             return None
-    return spelled[0]
+    return _either([spelled[0], *heads])
+
+
+def _stands_at(fold: str, text: str, at: int, ends: bool) -> bool:
+    end = at + len(fold)
+    if end <= 0 or (ends and end > len(text)):
+        return False
+    shared = text[max(at, 0) : end]
+    return fold.startswith(shared, max(-at, 0))
+
+
+def _one_of(characters: str) -> str:
+    spelled = "".join(map(escaped, characters))
+    return spelled if len(characters) == 1 else f"[{spelled}]"
+
+
+def _either(alternatives: list[str]) -> str:
+    if len(alternatives) == 1:
+        return alternatives[0]
+    return f"(?:{'|'.join(alternatives)})"

@@ -1,0 +1,160 @@
+"""Writes of more than one step: batches, whole documents, transactions."""
+
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import errors as driver_errors
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+
+from pymodels.backend import errors
+from pymodels.backends.mongodb.documents import Document
+from pymodels.backends.mongodb.errors import GONE_TRANSACTION, translated
+from pymodels.backends.mongodb.keys import by_key
+
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+
+
+def create_all(
+    collection: Collection[Document], documents: Sequence[Document], where: object
+) -> None:
+    """Create all documents without a transaction, or take back what was created."""
+    try:
+        with translated(where, writes=True):
+            collection.insert_many(documents)
+    except errors.WriteUncertain:
+        raise
+    except (errors.PyModelsError, KeyboardInterrupt) as error:
+        keys = [document["_id"] for document in documents]
+        cause = error.__cause__
+        if isinstance(cause, driver_errors.BulkWriteError):
+            keys = keys[: cause.details["nInserted"]]
+        elif isinstance(error, errors.StorageError):
+            # Either nothing was sent, or nobody knows what became of it.
+            raise
+        if keys:
+            _take_back(collection, keys, error, where)
+        raise
+
+
+def _take_back(
+    collection: Collection[Document],
+    keys: list[Any],
+    error: BaseException,
+    where: object,
+) -> None:
+    """Remove what a batch created before it failed; say so if that fails as well."""
+    left = f"up to {len(keys)} records of the batch may be left"
+    try:
+        with translated(where, writes=True):
+            collection.delete_many({"_id": {"$in": keys}})
+    except errors.PyModelsError as second:
+        left = f"{left}: taking them back failed too ({second})"
+        if isinstance(error, KeyboardInterrupt):
+            error.add_note(left)
+            return
+        raise errors.WriteUncertain(f"{error}; {left}") from error
+    except KeyboardInterrupt as second:
+        second.add_note(left)
+        raise
+
+
+def overwrite(
+    collection: Collection[Document],
+    native: Any,
+    document: Document,
+    *,
+    upsert: bool = False,
+    **options: Any,
+) -> int:
+    """Put a whole document in the place of another; say how many there were."""
+    whole = {name: value for name, value in document.items() if name != "_id"}
+    if any(name[:1] == "$" for name in whole):
+        # A pipeline takes names that are operators elsewhere.
+        update = [{"$replaceWith": {"$literal": {"_id": native, **whole}}}]
+        result = collection.update_one(by_key(native), update, upsert, **options)
+    else:
+        result = collection.replace_one(by_key(native), whole, upsert, **options)
+    return result.matched_count
+
+
+def update_one(
+    collection: Collection[Document], native: Any, update: Any, **options: Any
+) -> int:
+    """Change a document; say how many there were."""
+    return collection.update_one(by_key(native), update, **options).matched_count
+
+
+def delete_one(collection: Collection[Document], native: Any, **options: Any) -> int:
+    """Remove a document; say how many there were."""
+    return collection.delete_one(by_key(native), **options).deleted_count
+
+
+class Transaction:
+    """What a thread has begun and not yet ended: a session, and savepoints of our own.
+
+    MongoDB has no savepoints. While one is open, each document is read before it is
+    written, within the same transaction, and put back if the savepoint is undone.
+    """
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        """Begin one on the server of a collection."""
+        self.raw = collection.with_options(RAW)
+        self.session: ClientSession = collection.database.client.start_session()
+        self.session.start_transaction()
+        self.savepoints: list[int] = []
+        self.before: list[tuple[Any, RawBSONDocument | None]] = []
+
+    def note(self, natives: Iterable[Any]) -> None:
+        """Remember documents that are about to be written, if there is a savepoint."""
+        if self.savepoints:
+            for native in natives:
+                place = {"_id": {"$eq": native}}
+                document = self.raw.find_one(place, session=self.session)
+                self.before.append((native, document))
+
+    def save(self) -> None:
+        """Set a savepoint."""
+        self.savepoints.append(len(self.before))
+
+    def release(self) -> None:
+        """Forget a savepoint; an outer one may still undo what came after it."""
+        self.savepoints.pop()
+        if not self.savepoints:
+            self.before.clear()
+
+    def undo(self) -> None:
+        """Put back what was there at the last savepoint, newest first."""
+        start = self.savepoints.pop()
+        while len(self.before) > start:
+            native, document = self.before.pop()
+            try:
+                self._put_back({"_id": {"$eq": native}}, document)
+            except driver_errors.OperationFailure as error:
+                # The server has undone all of it already: its commit will say so.
+                if error.code not in GONE_TRANSACTION:
+                    raise
+
+    def _put_back(self, place: Document, document: RawBSONDocument | None) -> None:
+        if document is None:
+            self.raw.delete_one(place, session=self.session)
+            return
+        whole = [{"$replaceWith": {"$literal": document}}]
+        self.raw.update_one(place, whole, upsert=True, session=self.session)
+
+    def commit(self) -> None:
+        """Make it final; `WriteUncertain` if the answer is lost."""
+        try:
+            with translated(self.raw.full_name, writes=True):
+                self.session.commit_transaction()
+        finally:
+            self.session.end_session()
+
+    def abort(self) -> None:
+        """Undo all of it; a server that cannot be told does so by itself."""
+        with suppress(driver_errors.PyMongoError):
+            self.session.abort_transaction()
+        self.session.end_session()
