@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "backends.memory": f"{DOOR} {WINDOWS}",
     "backends._sql": f"{DOOR} {WINDOWS}",
     "backends.sqlite": f"{DOOR} {WINDOWS} backends._sql",
-    "backends.mongodb": f"{DOOR} {WINDOWS}",
+    "backends.mongodb": DOOR,
     "backends._tokyo": f"{DOOR} tokyo",
     "backends.tokyo_cabinet": f"{DOOR} backends._tokyo tokyo tokyo.library",
     "backends.tokyo_tyrant": f"{DOOR} backends._tokyo tokyo",

@@ -6,10 +6,8 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from pymodels.backend import Instance, codec_of
+from pymodels.backend import LARGEST_INTEGER, Instance, Row, codec_of
 from pymodels.backends.mongodb.documents import KINDS, Document, stored_name
-from pymodels.law.values import LARGEST_INTEGER
-from pymodels.querying.plan import Row
 
 _PLAIN = frozenset({str, int, float, bool, date, list, UUID, type(None)})
 LARGEST = LARGEST_INTEGER

@@ -3,16 +3,20 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pymodels.backend import Instance, M, codec_of
+from pymodels.backend import (
+    BaseStorage,
+    HasKind,
+    Instance,
+    Kind,
+    M,
+    Predicate,
+    Row,
+    codec_of,
+    terms_of,
+)
 from pymodels.backends.mongodb.documents import KINDS, Document, stored_name
-from pymodels.law.predicates import HasKind, Predicate, terms_of
-from pymodels.law.values import Kind
-from pymodels.querying.plan import Row
-
-if TYPE_CHECKING:
-    from pymodels.storage import BaseStorage
 
 MOST_KNOWN = 256
 _TYPES: dict[Kind, set[type]] = {
@@ -29,14 +33,14 @@ _TYPES: dict[Kind, set[type]] = {
 }
 
 
-def loader(storage: "BaseStorage", model: type[M]) -> Callable[[Row], M]:
+def loader(storage: BaseStorage, model: type[M]) -> Callable[[Row], M]:
     """Give the function from a row to an instance of a model."""
     codec = codec_of(model)
     return _direct(storage, model, codec.loader(storage))
 
 
 def _direct(
-    storage: "BaseStorage", model: type[Instance], long_way: Callable[[Row], Any]
+    storage: BaseStorage, model: type[Instance], long_way: Callable[[Row], Any]
 ) -> Callable[[Row], Any]:
     direct = codec_of(model).direct
     names = tuple(direct.datetimes)
@@ -65,7 +69,7 @@ def _zoned(document: Document, names: tuple[str, ...]) -> Document | None:
     return zoned
 
 
-def sifter(storage: "BaseStorage", model: type[M]) -> Callable[[Row], M | None] | None:
+def sifter(storage: BaseStorage, model: type[M]) -> Callable[[Row], M | None] | None:
     """Give the function from any row to an instance, or None for no member.
 
     A look at the types of the required fields tells membership where that is all

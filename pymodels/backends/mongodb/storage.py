@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any, ClassVar, Literal, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -246,27 +246,20 @@ class Storage(BaseStorage):
         documents = [row[1] for row in rows]
         if not documents:
             return []
-        if self.session is not None:
-            return [self._insert_inside(documents)]
-        if self.has_transactions:
-            with self.transaction():
-                self._insert_all(documents)
+        is_begun = self.session is not None
+        if not (is_begun or self.has_transactions):
+            create_all(self.collection, documents, self)
             return [True]
-        create_all(self.collection, documents, self)
-        return [True]
-
-    def _insert_inside(self, documents: list[Document]) -> bool:
-        """Create all within a transaction, which would not outlive a refusal."""
-        keys = [document["_id"] for document in documents]
-        if len(set(keys)) < len(keys) or any(True for _ in self.fetch(keys)):
-            return False
-        self._note(keys)
-        self._insert_all(documents)
-        return True
-
-    def _insert_all(self, documents: list[Document]) -> None:
-        with translated(self, writes=True):
+        if is_begun:
+            # The transaction would not outlive a refusal.
+            keys = [document["_id"] for document in documents]
+            if len(set(keys)) < len(keys) or any(True for _ in self.fetch(keys)):
+                return [False]
+            self._note(keys)
+        whole = nullcontext() if is_begun else self.transaction()
+        with whole, translated(self, writes=True):
             self.collection.insert_many(documents, session=self.session)
+        return [True]
 
     def replace(self, row: Row) -> None:
         """Create or overwrite; a foreign key keeps its own type."""
