@@ -13,7 +13,7 @@ from pymodels.testing.models import PEOPLE, Person
 NewStorage = Callable[..., BaseStorage]
 """A factory of fresh, empty storages; it takes settings by name."""
 
-QUESTIONS, FEW = 1_500, 120
+QUESTIONS, FEW = 3_000, 120
 """Random questions to a backend's main form, and to another form of it."""
 
 
@@ -36,8 +36,7 @@ def is_thorough(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="module")
 def how_many(is_thorough: bool) -> int:
     """Give the number of random questions to ask."""
-    number = QUESTIONS if is_thorough else FEW
-    return int(os.environ.get("PYMODELS_FUZZ") or number * (2 if is_soak() else 1))
+    return int(os.environ.get("PYMODELS_FUZZ") or (QUESTIONS if is_thorough else FEW))
 
 
 @pytest.fixture

@@ -1,8 +1,11 @@
 """The right exception, with the right words; a question is never lost silently."""
 
+import gc
+import time
 import warnings
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +35,7 @@ from pymodels.testing.records import label
 from pymodels.testing.test_models import CONDITIONS
 
 People = BaseQuery[Person]
+MANY, PATIENCE = 5, 5
 
 REFUSED: list[tuple[type[Exception], str, Callable[[People], Any]]] = [
     (UnknownField, "agee", lambda q: q.where(agee=1)),
@@ -153,6 +157,29 @@ def test_leaving_the_context_closes(new_storage: NewStorage) -> None:
     assert storage.is_closed
 
 
+def test_closing_lets_go_of_every_handle(new_storage: NewStorage) -> None:
+    """What storages share may stay open; what each opened may not."""
+    folder = Path("/proc/self/fd" if Path("/proc/self/fd").exists() else "/dev/fd")
+
+    def opened() -> int:
+        gc.collect()
+        return len(list(folder.iterdir()))
+
+    def use() -> None:
+        with new_storage() as storage:
+            storage.save_many([Person(name=str(number)) for number in range(3)])
+            assert next(iter(Person.objects(storage))).key in storage
+
+    use()
+    before = opened()
+    for _ in range(MANY):
+        use()
+    last = time.monotonic() + PATIENCE  # a driver may close in the background
+    while opened() >= before + MANY and time.monotonic() < last:
+        time.sleep(0.1)
+    assert opened() < before + MANY
+
+
 def test_an_unknown_setting_is_refused(new_storage: NewStorage) -> None:
     with pytest.raises((SettingsError, TypeError)):
         new_storage(no_such_setting=1)
@@ -240,6 +267,21 @@ def test_unique_indexes_refuse_a_second(indexed: BaseStorage) -> None:
     first.delete()
     second.save()
     assert Account.objects(indexed).where(email="a").one().same_record(second)
+
+
+def test_a_batch_that_fails_is_not_kept_by_half(
+    indexed: BaseStorage, transactional: BaseStorage
+) -> None:
+    try:
+        indexed.ensure_indexes(Account)
+    except Unsupported:
+        pytest.skip("the storage has no unique indexes")
+    Account(email="taken").save(indexed)
+    batch = [Account(email=email) for email in ("a", "b", "taken", "c")]
+    with pytest.raises(DuplicateKey):
+        indexed.save_many(batch)
+    assert Account.objects(indexed).values("email") == ["taken"]
+    assert [one.key for one in batch] == [None] * 4
 
 
 def test_indexes_change_no_answer(indexed: BaseStorage) -> None:

@@ -62,7 +62,9 @@ def test_12_keys_are_compared_by_code_point(storage: BaseStorage) -> None:
     for key in KEYS:
         above = {other for other in KEYS if other > key}
         assert set(asked.where(key__gt=key).keys()) == above
+        assert set(asked.where(key__gte=key).keys()) == above | {key}
         assert set(asked.where(key__lte=key).keys()) == set(KEYS) - above
+        assert set(asked.where(key__lt=key).keys()) == set(KEYS) - above - {key}
         if len(key) < 512:
             start = {other for other in KEYS if other.startswith(key)}
             assert set(asked.where(key__startswith=key).keys()) == start
