@@ -16,7 +16,7 @@ from pymodels.errors import (
     SettingsError,
     StorageClosed,
 )
-from pymodels.hooks import IS_THERE, StorageHooks
+from pymodels.hooks import IS_THERE, StorageHooks, refuse_overrides
 from pymodels.keys import check_key, is_key
 from pymodels.law.canonical import canonical
 from pymodels.law.values import Record, copied
@@ -30,6 +30,15 @@ if TYPE_CHECKING:
 RESIDUALS = ("allow", "warn", "forbid")
 BATCH = 2_000
 BATCH_INSIDE = 200
+
+
+_HOOKS_THAT_USERS_CALL = {
+    "clear",
+    "close",
+    "connection",
+    "has_transactions",
+    "sync",
+}
 
 
 class BaseStorage(StorageHooks):
@@ -57,10 +66,16 @@ class BaseStorage(StorageHooks):
                 f"residual is {residual!r}; it can be {', '.join(RESIDUALS)}"
             )
         self.residual = residual
-        self._process = os.getpid()
-        self._closed = False
-        self._local = threading.local()
-        self._mappers: dict[object, Mapper[Any]] = {}
+        # Names that no backend can take by accident.
+        self.__process = os.getpid()
+        self.__is_closed = False
+        self.__thread = threading.local()
+        self.__mappers: dict[object, Mapper[Any]] = {}
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a backend that overrides what is written once, here."""
+        super().__init_subclass__()
+        refuse_overrides(cls, BaseStorage, _HOOKS_THAT_USERS_CALL)
 
     # Hooks that users call too.
 
@@ -76,15 +91,19 @@ class BaseStorage(StorageHooks):
     def close(self) -> None:
         """Let go of the database; a second time does nothing.
 
-        Whoever overrides this calls it first and does nothing if it says so by
-        `is_closed`.
+        A backend's own `close` returns if `is_closed`, and calls this first.
         """
-        self._closed = True
+        self.__is_closed = True
 
     @property
     def is_closed(self) -> bool:
         """Whether the storage was closed."""
-        return self._closed
+        return self.__is_closed
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process was forked from the one that opened the storage."""
+        return self.__process != os.getpid()
 
     @property
     def connection(self) -> Any:
@@ -95,9 +114,9 @@ class BaseStorage(StorageHooks):
 
     def check_open(self) -> None:
         """Raise `StorageClosed` after `close`, and in a forked child."""
-        if self._closed:
+        if self.__is_closed:
             raise StorageClosed(f"{self} was closed; open another by get_storage()")
-        if self._process != os.getpid():
+        if self.__process != os.getpid():
             raise StorageClosed(
                 f"{self} was opened before this process was forked; "
                 "open one of its own here by get_storage()"
@@ -113,9 +132,9 @@ class BaseStorage(StorageHooks):
         """Give the functions between rows and a model's instances, made once."""
         self.check_open()
         codec = model.__pymodels_codec__
-        found = self._mappers.get(codec)
+        found = self.__mappers.get(codec)
         if found is None:
-            found = self._mappers[codec] = Mapper(self, model)
+            found = self.__mappers[codec] = Mapper(self, model)
         return found
 
     def get(self, model: type[M], key: str | None) -> M:
@@ -156,17 +175,16 @@ class BaseStorage(StorageHooks):
     def save_many(self, instances: Iterable[Instance]) -> list[str]:
         """Save many instances, new ones in batches; give their keys in order.
 
-        Each batch of `batch_size` is written whole or not at all, where the backend
+        Each batch (of 2,000) is written whole or not at all, where the backend
         has transactions; within `transaction()`, all of them are. Outside of one, a
         failure after some batches is a `WriteInterrupted` that says how many were
         done.
         """
         self.check_open()
         is_inside = self.transaction_depth > 0
-        try:
-            return saving.save_many(instances, self, self.batch_size, is_inside)
-        finally:
-            self.flush()
+        # Where no batch waits for the disk, few at a time stay in the cache.
+        size = BATCH_INSIDE if is_inside else BATCH
+        return saving.save_many(instances, self, size, is_inside)
 
     def delete(self, key: str | None) -> None:
         """Remove the record under a key; `RecordNotFound` if there is none."""
@@ -200,7 +218,7 @@ class BaseStorage(StorageHooks):
         with self.exclusive():
             try:
                 self.begin(depth)
-                self._local.depth = depth + 1
+                self.__thread.depth = depth + 1
                 yield self
                 self.commit(depth)
             except BaseException:
@@ -208,7 +226,7 @@ class BaseStorage(StorageHooks):
                 self.rollback(depth)
                 raise
             finally:
-                self._local.depth = depth
+                self.__thread.depth = depth
 
     @property
     def has_transactions(self) -> bool:
@@ -218,13 +236,7 @@ class BaseStorage(StorageHooks):
     @property
     def transaction_depth(self) -> int:
         """How many transactions this thread is in, one inside the other."""
-        return getattr(self._local, "depth", 0)
-
-    @property
-    def batch_size(self) -> int:
-        """How many new instances `save_many` writes at once."""
-        # Where no batch waits for the disk, few at a time stay in the cache.
-        return BATCH_INSIDE if self.transaction_depth else BATCH
+        return getattr(self.__thread, "depth", 0)
 
     # A mapping of keys to plain records.
 

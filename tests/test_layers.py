@@ -51,7 +51,7 @@ MAY_IMPORT = {
 """What each room may import, besides itself."""
 
 ONLY_IN = {
-    "pydantic": {"models", "testing"},
+    "pydantic": {"models", "models.model", "testing"},
     "pydantic_core": {"models", "testing"},
     "sqlite3": {"backends.sqlite"},
     "pymongo": {"backends.mongodb"},

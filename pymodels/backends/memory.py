@@ -113,6 +113,7 @@ class Storage(BaseStorage):
         nothing is pushed here, "forbid" refuses every query with a condition.
         """
         super().__init__(residual=residual)
+        self._local = threading.local()
         self.name = name
         if not name:
             self._place = Place()

@@ -18,7 +18,7 @@ from pymodels.errors import (
     RecordNotFound,
     WriteInterrupted,
 )
-from pymodels.hooks import QueryHooks
+from pymodels.hooks import QueryHooks, refuse_overrides
 from pymodels.keys import is_key
 from pymodels.law import predicates as p
 from pymodels.law.values import KEY, Kind, Path, Record, copied, kind_of, read, sort_key
@@ -48,6 +48,11 @@ class BaseQuery(QueryHooks[M]):
     """Records of a model, narrowed, ordered and sliced; nothing runs until asked."""
 
     storage: "BaseStorage"
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a backend that overrides what is written once, here."""
+        super().__init_subclass__()
+        refuse_overrides(cls, BaseQuery, ())
 
     def __init__(self, model: type[M], storage: "BaseStorage") -> None:
         self.model = model

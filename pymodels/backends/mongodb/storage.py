@@ -84,6 +84,7 @@ class Storage(BaseStorage):
         Raises `StorageError` if no server is reached.
         """
         super().__init__(residual=residual)
+        self._local = threading.local()
         uri = clients.uri_of(uri, host, port)
         parsed = clients.parse(uri)
         database = parsed["database"] if database is None else database

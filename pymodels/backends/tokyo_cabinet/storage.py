@@ -1,6 +1,7 @@
 """Records in a file of Tokyo Cabinet: a table, a hash or a B+ tree."""
 
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import islice
@@ -66,6 +67,7 @@ class Storage(FileStorage):
         cannot be opened, `StorageBusy` if another process holds it.
         """
         super().__init__(kind, residual)
+        self._local = threading.local()
         check_choice("kind", kind, KINDS)
         check_choice("mode", mode, MODES)
         check_choice("compression", compression, COMPRESSIONS)
@@ -244,7 +246,7 @@ class Storage(FileStorage):
         """Let go of the file; the last storage on it closes it."""
         if self.is_closed:
             return
-        is_ours = self._process == os.getpid()
+        is_ours = not self.is_forked
         super().close()
         if is_ours:
             release(self.handle)
