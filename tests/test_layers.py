@@ -36,7 +36,7 @@ MAY_IMPORT = {
     "tokyo.library": "errors tokyo",
     "tokyo.serve": "errors tokyo tokyo.library",
     "backends": "",
-    "backends.memory": f"{DOOR} {WINDOWS}",
+    "backends.memory": DOOR,
     "backends._sql": f"{DOOR} {WINDOWS}",
     "backends.sqlite": f"{DOOR} {WINDOWS} backends._sql",
     "backends.mongodb": DOOR,

@@ -9,23 +9,30 @@ from contextlib import AbstractContextManager
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.backend import M, from_query
-from pymodels.errors import DuplicateKey, SettingsError
-from pymodels.indexes import BoundIndex
-from pymodels.law.changes import Changes, apply
-from pymodels.law.evaluate import matcher
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Record, read, sort_key
-from pymodels.querying.plan import Pushed, Row
-from pymodels.querying.query import BaseQuery
-from pymodels.storage import BaseStorage
+from pymodels.backend import (
+    BaseQuery,
+    BaseStorage,
+    BoundIndex,
+    Changes,
+    M,
+    Pushed,
+    Record,
+    Row,
+    Shape,
+    apply,
+    errors,
+    from_query,
+    matcher,
+    read,
+    sort_key,
+)
 
 
-class Place:
+class Records:
     """The records themselves, which several storages may share by name."""
 
     def __init__(self) -> None:
-        self.records: dict[str, Record] = {}
+        self.by_key: dict[str, Record] = {}
         self.indexes: dict[str, BoundIndex | Unique] = {}
         self.lock = threading.RLock()
 
@@ -34,16 +41,16 @@ class Place:
 
         Raises `DuplicateKey`, and changes nothing, if a unique index forbids it.
         """
-        old = self.records.get(key)
+        old = self.by_key.get(key)
         unique = [one for one in self.indexes.values() if isinstance(one, Unique)]
         for index in unique:
             index.check(key, record)
         for index in unique:
             index.move(key, old, record)
         if record is None:
-            self.records.pop(key, None)
+            self.by_key.pop(key, None)
         else:
-            self.records[key] = record
+            self.by_key[key] = record
         return old
 
 
@@ -58,32 +65,32 @@ class Unique:
             self.check(key, record)
             self.move(key, None, record)
 
-    def _place(self, key: str, record: Record | None) -> tuple[Any, ...] | None:
+    def _values(self, key: str, record: Record | None) -> tuple[Any, ...] | None:
         """Give what must be unique in a record; None is not a value."""
         if record is None or not self.belongs(key, record):
             return None
-        values = [read(record, order.path) for order in self.index.orders]
-        return None if None in values else tuple(map(sort_key, values))
+        found = [read(record, order.path) for order in self.index.orders]
+        return None if None in found else tuple(map(sort_key, found))
 
     def check(self, key: str, record: Record | None) -> None:
         """Raise `DuplicateKey` if another record holds the same."""
-        place = self._place(key, record)
-        other = key if place is None else self.keys.get(place, key)
+        values = self._values(key, record)
+        other = key if values is None else self.keys.get(values, key)
         if other != key:
-            raise DuplicateKey(
+            raise errors.DuplicateKey(
                 f"{self.index} must be unique: the record {other!r} holds the same "
                 f"value as {key!r}"
             )
 
     def move(self, key: str, old: Record | None, new: Record | None) -> None:
         """Note that a record has changed."""
-        if (place := self._place(key, old)) is not None:
-            del self.keys[place]
-        if (place := self._place(key, new)) is not None:
-            self.keys[place] = key
+        if (values := self._values(key, old)) is not None:
+            del self.keys[values]
+        if (values := self._values(key, new)) is not None:
+            self.keys[values] = key
 
 
-_shared: dict[str, Place] = {}
+_shared: dict[str, Records] = {}
 _shared_lock = threading.Lock()
 
 
@@ -116,17 +123,19 @@ class Storage(BaseStorage):
         self._local = threading.local()
         self.name = name
         if not name:
-            self._place = Place()
+            self._records = Records()
             return
         with _shared_lock:
-            self._place = _shared.setdefault(name, Place())
+            self._records = _shared.setdefault(name, Records())
 
     @classmethod
     def url_settings(cls, url: str) -> dict[str, Any]:
         """``memory://`` is a new storage, ``memory://name`` the shared one."""
         parts = urlsplit(url)
         if parts.path.strip("/"):
-            raise SettingsError(f"{url}: memory URLs are memory:// and memory://name")
+            raise errors.SettingsError(
+                f"{url}: memory URLs are memory:// and memory://name"
+            )
         name = {"name": unquote(parts.netloc)} if parts.netloc else {}
         return {**name, **from_query(url, cls)}
 
@@ -136,7 +145,7 @@ class Storage(BaseStorage):
     @property
     def connection(self) -> dict[str, Record]:
         """The dict of records itself."""
-        return self._place.records
+        return self._records.by_key
 
     # Records are never changed in place, so a row may hold one as it is.
 
@@ -151,19 +160,19 @@ class Storage(BaseStorage):
 
     def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
         """Yield key and record of those that are there."""
-        with self._place.lock:
-            records = self._place.records
+        with self._records.lock:
+            records = self._records.by_key
             return iter([(key, records[key]) for key in keys if key in records])
 
     def scan(self) -> Iterator[Row]:
         """Yield key and record of all, as they are now."""
-        with self._place.lock:
-            return iter(list(self._place.records.items()))
+        with self._records.lock:
+            return iter(list(self._records.by_key.items()))
 
     def insert(self, row: Row) -> bool:
         """Create, unless the key is taken."""
-        with self._place.lock:
-            if row[0] in self._place.records:
+        with self._records.lock:
+            if row[0] in self._records.by_key:
                 return False
             self._write(row[0], row[1])
             return True
@@ -171,8 +180,8 @@ class Storage(BaseStorage):
     def insert_many(self, rows: Iterable[Row]) -> list[bool]:
         """Create all, or none if one key is taken."""
         new = list(rows)
-        with self._place.lock:
-            taken = {row[0] for row in new} & self._place.records.keys()
+        with self._records.lock:
+            taken = {row[0] for row in new} & self._records.by_key.keys()
             if taken or len({row[0] for row in new}) < len(new):
                 return [False]
             done: list[str] = []
@@ -180,7 +189,7 @@ class Storage(BaseStorage):
                 for row in new:
                     self._write(row[0], row[1])
                     done.append(row[0])
-            except DuplicateKey:
+            except errors.DuplicateKey:
                 for key in done:
                     self._write(key, None)
                 raise
@@ -188,23 +197,23 @@ class Storage(BaseStorage):
 
     def replace(self, row: Row) -> None:
         """Create or overwrite."""
-        with self._place.lock:
+        with self._records.lock:
             self._write(row[0], row[1])
 
     def patch(
         self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
     ) -> bool:
         """Put a changed copy in the record's place."""
-        with self._place.lock:
-            if key not in self._place.records:
+        with self._records.lock:
+            if key not in self._records.by_key:
                 return False
-            self._write(key, apply(self._place.records[key], changes))
+            self._write(key, apply(self._records.by_key[key], changes))
             return True
 
     def discard(self, key: str) -> bool:
         """Remove."""
-        with self._place.lock:
-            if key not in self._place.records:
+        with self._records.lock:
+            if key not in self._records.by_key:
                 return False
             self._write(key, None)
             return True
@@ -212,19 +221,19 @@ class Storage(BaseStorage):
     def clear(self) -> None:
         """Remove all records."""
         self.check_open()
-        with self._place.lock:
-            for key in list(self._place.records):
+        with self._records.lock:
+            for key in list(self._records.by_key):
                 self._write(key, None)
 
     def _write(self, key: str, record: Record | None) -> None:
         """Change one record, remembering the old one for a rollback."""
-        old = self._place.put(key, record)
+        old = self._records.put(key, record)
         if self.transaction_depth:
             self._local.undo.append((key, old))
 
     def exclusive(self) -> AbstractContextManager[object]:
         """Keep other threads out."""
-        return self._place.lock
+        return self._records.lock
 
     def begin(self, depth: int) -> None:
         """Note where the undo list stands."""
@@ -242,18 +251,18 @@ class Storage(BaseStorage):
             return
         mark = self._local.marks.pop()
         while len(self._local.undo) > mark:
-            self._place.put(*self._local.undo.pop())
+            self._records.put(*self._local.undo.pop())
 
     def create_index(self, index: BoundIndex) -> str:
         """Note what must be unique; a dict needs no index to give the same answers."""
         name = f"{index} unique" if index.unique else str(index)
-        with self._place.lock:
-            if name not in self._place.indexes:
-                records = self._place.records
+        with self._records.lock:
+            if name not in self._records.indexes:
+                records = self._records.by_key
                 made = Unique(index, records) if index.unique else index
-                self._place.indexes[name] = made
+                self._records.indexes[name] = made
         return name
 
     def list_indexes(self) -> list[str]:
         """Give the names of the indexes that were asked for."""
-        return list(self._place.indexes)
+        return list(self._records.indexes)
