@@ -9,14 +9,19 @@ the table then.
 import json
 from base64 import b64decode
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 from functools import lru_cache
+from math import inf, nextafter
 from typing import Any
 
-from pymodels.backends._sql.numbers import EXACT_INTEGERS, in_range, sort_text
-from pymodels.law.evaluate import compiled, words_test
-from pymodels.law.json_body import decode, read_text, spelled
-from pymodels.law.values import equal
+from pymodels.backend import (
+    LARGEST_INTEGER,
+    SMALLEST_INTEGER,
+    equal,
+    evaluate,
+    json_body,
+)
+from pymodels.backends._sql.numbers import EXACT_INTEGERS, sort_text
 
 Function = Callable[..., Any]
 
@@ -29,9 +34,7 @@ def _decimal(text: Any) -> Decimal | None:
     return number if number.is_finite() else None
 
 
-@lru_cache(256)
-def _operand(text: str) -> Decimal:
-    return Decimal(text)
+_operand = lru_cache(256)(Decimal)
 
 
 def pm_compare(text: Any, other: str) -> int | None:
@@ -48,24 +51,28 @@ def pm_number(value: Any) -> str | None:
     return None if number is None else sort_text(number)
 
 
-def pm_near(text: Any) -> int | float | None:
-    """A native number next to a stored decimal, never out of order with others."""
+def _below(number: Decimal) -> int | float:
+    """Give the largest native number that is not above a Decimal."""
+    if SMALLEST_INTEGER <= number <= LARGEST_INTEGER:
+        whole = int(number.to_integral_value(ROUND_FLOOR))
+        if whole == number or abs(whole) >= EXACT_INTEGERS:
+            return whole
+    near = float(number)
+    return nextafter(near, -inf) if near > number else near
+
+
+def pm_below(text: Any) -> int | float | None:
+    """The native number that a stored decimal is sorted with."""
+    number = _decimal(text)
+    return None if number is None else _below(number)
+
+
+def pm_above(text: Any) -> str | None:
+    """A text that orders decimals above one native number; "" for the number."""
     number = _decimal(text)
     if number is None:
         return None
-    if abs(number) >= EXACT_INTEGERS and in_range(number):
-        return int(number.to_integral_value("ROUND_FLOOR"))
-    if number == number.to_integral_value() and in_range(number):
-        return int(number)
-    return float(number)
-
-
-def pm_side(text: Any) -> int | None:
-    """On which side of `pm_near` a stored decimal lies: -1, 0 or 1."""
-    number, near = _decimal(text), pm_near(text)
-    if number is None or near is None:
-        return None
-    return (number > near) - (number < near)
+    return "" if number == _below(number) else sort_text(number)
 
 
 def pm_bytes(text: Any) -> bytes | None:
@@ -85,12 +92,12 @@ def pm_matches(text: Any, pattern: str, caseless: int) -> bool:
     """Whether `re.search` finds the pattern."""
     if not isinstance(text, str):
         return False
-    return compiled(pattern, bool(caseless)).search(text) is not None
+    return evaluate.compiled(pattern, bool(caseless)).search(text) is not None
 
 
 @lru_cache(64)
 def _words(words: str, mode: str) -> Callable[[str], bool]:
-    return words_test(tuple(json.loads(words)), mode)
+    return evaluate.words_test(tuple(json.loads(words)), mode)
 
 
 def pm_words(text: Any, words: str, mode: str) -> bool:
@@ -101,7 +108,7 @@ def pm_words(text: Any, words: str, mode: str) -> bool:
 @lru_cache(64)
 def _value(body: str, kinds: str | None) -> Any:
     note = "{}" if kinds is None else f'{{"value":{kinds}}}'
-    return decode("", f'{{"value":{body}}}', note)["value"]
+    return json_body.decode("", f'{{"value":{body}}}', note)["value"]
 
 
 def pm_same(body: Any, kinds: Any, wanted: str, wanted_kinds: str | None) -> bool:
@@ -116,8 +123,8 @@ def pm_same(body: Any, kinds: Any, wanted: str, wanted_kinds: str | None) -> boo
 @lru_cache(4096)
 def _read(text: str, names: str) -> str:
     """Tell as what a foreign text is read: a mark, or nothing for a string."""
-    value = read_text(text, tuple(names.split()))
-    return "" if isinstance(value, str) else spelled(value)[1]
+    value = json_body.read_text(text, tuple(names.split()))
+    return "" if isinstance(value, str) else json_body.spelled(value)[1]
 
 
 def pm_reads(text: Any, names: str) -> bool:
@@ -133,8 +140,8 @@ def pm_reads_as(text: Any, names: str, marks: str) -> bool:
 FUNCTIONS: dict[str, tuple[int, Function]] = {
     "pm_compare": (2, pm_compare),
     "pm_number": (1, pm_number),
-    "pm_near": (1, pm_near),
-    "pm_side": (1, pm_side),
+    "pm_below": (1, pm_below),
+    "pm_above": (1, pm_above),
     "pm_bytes": (1, pm_bytes),
     "pm_fold": (1, pm_fold),
     "pm_matches": (3, pm_matches),

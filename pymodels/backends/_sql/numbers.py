@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from pymodels.backends._sql.terms import NEVER, Place, Sql, joined
-from pymodels.law.json_body import to_json
-from pymodels.law.values import LARGEST_INTEGER, SMALLEST_INTEGER
+from pymodels.backend import LARGEST_INTEGER, SMALLEST_INTEGER, json_body
+from pymodels.backends._sql.terms import NEVER, Sql
+from pymodels.backends._sql.values import RANKS, SqlValue
 
 Number = int | float | Decimal
 EXACT_INTEGERS = 2**53
@@ -31,129 +31,94 @@ def neighbour(value: Number) -> tuple[int | float, int]:
         if SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
             return value, 0
         value = Decimal(value)
-    if value == value.to_integral_value() and in_range(value):
-        return int(value), 0
-    if abs(value) >= EXACT_INTEGERS and in_range(value):
-        # Whole numbers may lie between the value and the nearest double.
+    near: int | float = float(value)
+    if SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+        # Whole numbers may lie between a large value and the nearest double.
         whole = int(value)
-        return whole, -1 if whole < value else 1
-    nearest = float(value)
-    if nearest == value:
-        return nearest, 0
-    return nearest, -1 if nearest < value else 1
+        near = whole if whole == value or abs(value) >= EXACT_INTEGERS else near
+    return near, (near > value) - (near < value)
 
 
-def in_range(value: Decimal) -> bool:
-    """Say whether a whole Decimal fits into 64 bits."""
-    return SMALLEST_INTEGER <= value <= LARGEST_INTEGER
-
-
-_HOLDS = {
-    "<": lambda a, b: a < b,
-    "<=": lambda a, b: a <= b,
-    ">": lambda a, b: a > b,
-    ">=": lambda a, b: a >= b,
-    "=": lambda a, b: a == b,
-}
-
-
-def native_operator(operator: str, side: int) -> str | None:
-    """Give the operator that asks the same of the neighbour; None: never true."""
+def native_operator(operator: str, side: int) -> str:
+    """Give the operator that asks the same of the neighbour."""
     if side == 0:
         return operator
-    if operator == "=":
-        return None
     # Below the value: x < value is x <= neighbour, x > value is x > neighbour.
     if side < 0:
         return "<=" if operator in {"<", "<="} else ">"
     return "<" if operator in {"<", "<="} else ">="
 
 
+def compare_number(operator: str, value: Number, at: SqlValue) -> Sql:
+    """Compile `<`, `<=`, `>` or `>=` with a number."""
+    near, side = neighbour(value)
+    operator_near = native_operator(operator, side)
+    test = f"{at.value}{operator_near}?"
+    if at.rank:
+        test = f"{at.rank}={RANKS['integer']} AND {test}"
+    else:
+        is_above = operator_near[0] == ">"
+        if is_above:
+            test += f" AND {at.value}<''"
+        if near <= 1 if is_above else near >= 0:
+            test += is_not_bool(at)
+        if at.foreign:
+            test += f" AND {is_finite(at)}"
+    decimal = at.is_decimal
+    if not decimal:
+        return Sql(f"({test})", (near,))
+    exactly = f"{decimal} AND pm_compare({at.value},?){operator}0"
+    return Sql(f"({test} OR ({exactly}))", (near, str(Decimal(value))))
+
+
 LARGEST = "1.7976931348623157e308"
 
 
-def is_finite(at: Place) -> str:
-    """A number that fits: only foreign rows can hold others."""
+def is_not_bool(at: SqlValue) -> str:
+    """Keep out the bools, which SQLite reads as 0 and 1."""
+    return f" AND ({at.value} NOT IN (0,1) OR {at.type} NOT IN ('true','false'))"
+
+
+def is_finite(at: SqlValue) -> str:
+    """Test for a number that fits: only foreign rows can hold others."""
     return (
         f"({at.kinds} IS NOT NULL OR ({at.value}<={LARGEST} AND {at.value}>=-{LARGEST}"
         f" AND NOT ({at.type}='integer' AND typeof({at.value})='real')))"
     )
 
 
-def compare_number(operator: str, value: Number, at: Place, decimal: str) -> Sql:
-    """Compile a comparison with a number; ``decimal`` guards the stored Decimals."""
-    near, side = neighbour(value)
-    asked = native_operator(operator, side)
-    arms: list[Sql | None] = []
-    if asked is not None:
-        arms.append(Sql(f"({_native(asked, near, at)})", (near,)))
-    if decimal:
-        text = f"({decimal} AND pm_compare({at.value},?){operator}0)"
-        arms.append(Sql(text, (str(Decimal(value)),)))
-    return joined(" OR ", arms) or NEVER
-
-
-def _native(asked: str, near: int | float, at: Place) -> str:
-    if at.rank:
-        return f"{at.rank}=1 AND {at.value}{asked}?"
-    guards = f"{at.value}{asked}?"
-    if asked in {">", ">="}:
-        guards += f" AND {at.value}<''"
-    if any(_HOLDS[asked](boolean, near) for boolean in (0, 1)):
-        guards += _is_no_bool(at)
-    if at.foreign and (asked != "=" or abs(near) > LARGEST_INTEGER):
-        guards += f" AND {is_finite(at)}"
-    return guards
-
-
-def _is_no_bool(at: Place) -> str:
-    return f" AND ({at.value} NOT IN (0,1) OR {at.type} NOT IN ('true','false'))"
-
-
-def number_between(low: Number, high: Number, at: Place) -> Sql | None:
-    """Compile a range with both ends, where the value need be read only once.
-
-    That is so where no Decimal is stored and no row is foreign; None elsewhere.
-    """
-    (first, first_side), (last, last_side) = neighbour(low), neighbour(high)
-    if at.rank or at.foreign or at.decimals or first_side or last_side:
-        return None
-    # Text is above all numbers, so the upper end keeps it out.
-    text = f"{at.value} BETWEEN ? AND ?"
-    if any(first <= boolean <= last for boolean in (0, 1)):
-        text += _is_no_bool(at)
-    return Sql(f"({text})", (first, last))
+def equal_numbers(values: Sequence[Number], at: SqlValue) -> Sql:
+    """Compile equality with one of several numbers."""
+    arms, parameters = [], ()
+    natives = [near for near, side in map(neighbour, values) if side == 0]
+    if natives:
+        test, parameters = is_in(at.value, natives)
+        if at.rank:
+            test = f"{at.rank}={RANKS['integer']} AND {test}"
+        elif any(native in {0, 1} for native in natives):
+            test += is_not_bool(at)
+        if at.foreign and any(abs(native) > LARGEST_INTEGER for native in natives):
+            test += f" AND {is_finite(at)}"
+        arms.append(f"({test})")
+    if decimal := at.is_decimal:
+        spelled = [sort_text(Decimal(value)) for value in values]
+        test, more = is_in(f"pm_number({at.value})", spelled)
+        arms.append(f"({decimal} AND {test})")
+        parameters += more
+    return Sql(f"({' OR '.join(arms)})", parameters) if arms else NEVER
 
 
 MOST_BOUND = 64
 
 
-def equal_numbers(values: list[Number], at: Place, decimal: str) -> Sql:
-    """Compile equality with one of several numbers."""
-    arms: list[Sql | None] = []
-    natives = [near for near, side in map(neighbour, values) if side == 0]
-    if natives:
-        listed, parameters = _listed(natives)
-        guards = f"{at.value} IN ({listed})"
-        if at.rank:
-            guards = f"{at.rank}=1 AND {guards}"
-        elif any(native in {0, 1} for native in natives):
-            guards += _is_no_bool(at)
-        if at.foreign and not at.rank:
-            guards += f" AND {is_finite(at)}"
-        arms.append(Sql(f"({guards})", parameters))
-    if decimal:
-        listed, parameters = _listed([sort_text(Decimal(value)) for value in values])
-        text = f"({decimal} AND pm_number({at.value}) IN ({listed}))"
-        arms.append(Sql(text, parameters))
-    return joined(" OR ", arms) or NEVER
-
-
-def _listed(values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
-    """Give a list of parameters; a long one as a single parameter of JSON text."""
+def is_in(expression: str, values: Sequence[Any]) -> tuple[str, tuple[Any, ...]]:
+    """Test for one of several values: one parameter of JSON text if they are many."""
+    if len(values) == 1:
+        return f"{expression}=?", tuple(values)
     if len(values) <= MOST_BOUND:
-        return ",".join("?" * len(values)), tuple(values)
-    return "SELECT value FROM json_each(?)", (to_json(list(values)),)
+        return f"{expression} IN ({','.join('?' * len(values))})", tuple(values)
+    listed = f"{expression} IN (SELECT value FROM json_each(?))"
+    return listed, (json_body.to_json(list(values)),)
 
 
 def sort_text(value: Decimal) -> str:

@@ -1,44 +1,128 @@
-"""Guards and comparisons in SQL: what says that a value is of a kind, and equal.
+"""What SQL can see of one value in a row, and how it tells the value's kind.
 
-Each is exact: true of just the records of which the evaluator says so.
+A value stands in the JSON of the body, and its mark, if it has one, at the same
+path of the note of kinds.
 """
 
+import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from pymodels.backends._sql.numbers import compare_number, equal_numbers, is_finite
-from pymodels.backends._sql.terms import NEVER, RANKS, Place, Sql, joined
-from pymodels.law.json_body import to_json, value_json
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Kind, is_naive, kind_of
+from pymodels.backend import Path, Shape
 
 
-def is_text(at: Place) -> str:
-    """A string: text without a mark, that is not read as something else."""
-    if at.rank:
-        return f"{at.rank}={RANKS['string']}"
-    guard = f"{at.type}='text' AND {at.mark} IS NULL"
-    if at.texts:
-        guard += (
-            f" AND ({at.kinds} IS NOT NULL"
-            f" OR NOT pm_reads({at.value},'{' '.join(at.texts)}'))"
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """How a table's columns are called, quoted for SQL, and what is assumed of it.
+
+    ``foreign`` says that there may be rows without a note, which guards what is
+    compiled; without it the notes are *trusted*. ``ranked`` are the paths that are
+    indexed by kind and value. ``decimals`` says that there may be Decimals at all,
+    and ``without_decimals`` are the ranked paths where there is none. ``kinds`` may
+    be the text NULL: a table without notes.
+    """
+
+    key: str = '"key"'
+    body: str = '"body"'
+    kinds: str = '"kinds"'
+    foreign: bool = True
+    decimals: bool = True
+    ranked: frozenset[Path] = frozenset()
+    without_decimals: frozenset[Path] = frozenset()
+
+    @property
+    def has_note(self) -> bool:
+        """Whether there is a column for the note of kinds."""
+        return self.kinds != "NULL"
+
+
+# Ranks: the place of a kind in the law's order, decimals apart from numbers.
+RANKS = {
+    "null": 0,
+    "integer": 1,
+    "real": 1,
+    "decimal": 2,
+    "text": 3,
+    "object": 4,
+    "array": 5,
+    "bytes": 6,
+    "true": 7,
+    "false": 7,
+    "date": 8,
+    "naive": 9,
+    "datetime": 10,
+}
+MARKS = ("decimal", "bytes", "date", "naive", "datetime")
+
+
+@dataclass(frozen=True, slots=True)
+class SqlValue:
+    """The expressions for one value: itself, its JSON type and its mark.
+
+    ``kinds`` is the note of the row it stands in, ``below`` the arguments of
+    `json_each` if it may be a list. ``rank`` is its kind as a number (`rank_of`),
+    where that is indexed, else "". ``is_string`` is the test that it is a string.
+    """
+
+    value: str
+    type: str
+    mark: str
+    kinds: str
+    shape: Shape | None = None
+    below: str = ""
+    rank: str = ""
+    foreign: bool = False
+    decimals: bool = True
+    is_key: bool = False
+
+    @property
+    def reads_text(self) -> tuple[str, ...]:
+        """The kinds that a foreign row's text is read as here."""
+        return self.shape.reads_text if self.shape and self.foreign else ()
+
+    @property
+    def is_string(self) -> str:
+        """A test for text without a mark that is not read as something else."""
+        if self.is_key:
+            return "1"
+        if self.rank:
+            return f"{self.rank}={RANKS['text']}"
+        test = f"{self.type}='text' AND {self.mark} IS NULL"
+        if self.reads_text:
+            test += (
+                f" AND ({self.kinds} IS NOT NULL"
+                f" OR NOT pm_reads({self.value},'{' '.join(self.reads_text)}'))"
+            )
+        return test
+
+    @property
+    def is_decimal(self) -> str:
+        """A test for a Decimal; "" where there is none."""
+        if not self.decimals:
+            return ""
+        test = self.has_mark("decimal")
+        return test if self.rank else f"{self.value}>='' AND {test}"
+
+    def has_mark(self, *marks: str) -> str:
+        """Test for a text with one of the marks, or a foreign one read as such."""
+        if self.rank:
+            return _is_one(self.rank, [str(RANKS[mark]) for mark in marks])
+        own = _is_one(self.mark, [f"'{mark}'" for mark in marks])
+        # A text that is declared as a datetime may be read as a naive one.
+        read = {"datetime" if mark == "naive" else mark for mark in marks}
+        if not read.intersection(self.reads_text):
+            return own
+        return (
+            f"CASE WHEN {self.kinds} IS NULL THEN {self.type}='text' AND pm_reads_as("
+            f"{self.value},'{' '.join(self.reads_text)}','{' '.join(marks)}')"
+            f" ELSE {own} END"
         )
-    return guard
 
-
-def is_marked(marks: Sequence[str], at: Place) -> str:
-    """A text with one of the marks, or a foreign one that is read as such."""
-    if at.rank:
-        return _is_one(at.rank, [str(RANKS[mark]) for mark in marks])
-    own = _is_one(at.mark, [f"'{mark}'" for mark in marks])
-    read = [name for name in at.texts if name in marks or _reads(name, marks)]
-    if not read:
-        return own
-    return (
-        f"CASE WHEN {at.kinds} IS NULL THEN {at.type}='text' AND"
-        f" pm_reads_as({at.value},'{' '.join(at.texts)}','{' '.join(marks)}')"
-        f" ELSE {own} END"
-    )
+    def has_type(self, name: str) -> str:
+        """Test for one JSON type."""
+        if self.rank:
+            return f"{self.rank}={RANKS[name]}"
+        return f"{self.type}='{name}'"
 
 
 def _is_one(expression: str, spelled: Sequence[str]) -> str:
@@ -47,163 +131,63 @@ def _is_one(expression: str, spelled: Sequence[str]) -> str:
     return f"{expression} IN ({','.join(spelled)})"
 
 
-def _reads(name: str, marks: Sequence[str]) -> bool:
-    return name == "datetime" and "naive" in marks
+def value_at(columns: Columns, path: Path, shape: Shape | None) -> SqlValue | None:
+    """Give the expressions for one path of a row; None if SQL cannot spell it."""
+    if not can_spell(path):
+        return None
+    at = path_expression(columns, path)
+    type_ = f"json_type({columns.body},{at})"
+    mark = f"json_extract({columns.kinds},{at})"
+    return SqlValue(
+        f"json_extract({columns.body},{at})",
+        type_,
+        mark,
+        columns.kinds,
+        shape,
+        f"{columns.body},{at}",
+        rank_of(type_, mark) if path in columns.ranked else "",
+        columns.foreign,
+        columns.decimals and path not in columns.without_decimals,
+    )
 
 
-def is_typed(word: str, at: Place) -> str:
-    """A value of one JSON type."""
-    if at.rank:
-        rank = {"array": "list", "object": "map", "true": "bool", "false": "bool"}
-        return f"{at.rank}={RANKS[rank[word]]}"
-    return f"{at.type}='{word}'"
+def rank_of(type_: str, mark: str) -> str:
+    """Give the expression of a value's rank, of builtin functions only.
+
+    It stands in indexes, and other programs must be able to write the table.
+    """
+    marked = " ".join(f"WHEN '{name}' THEN {RANKS[name]}" for name in MARKS)
+    return (
+        f"CASE {type_} WHEN 'integer' THEN 1 WHEN 'real' THEN 1 WHEN 'text' THEN "
+        f"CASE {mark} {marked} ELSE 3 END WHEN 'object' THEN 4 WHEN 'array' THEN 5 "
+        "WHEN 'true' THEN 7 WHEN 'false' THEN 7 ELSE 0 END"
+    )
 
 
-def has_kind(kinds: frozenset[Kind], at: Place, usual: tuple[str, ...]) -> Sql:
-    """Present, with one of the kinds."""
-    if kinds == frozenset(Kind):
-        return Sql(f"{at.type} IS NOT NULL")
-    found = [_kind_test(kind, at, usual) for kind in sorted(kinds)]
-    return Sql(f"({' OR '.join(found)})" if found else "0")
+def can_spell(path: Path) -> bool:
+    """Say whether JSON spells each name as it is, without an escape."""
+    return all(
+        '"' not in name and "\\" not in name and name.isprintable() for name in path
+    )
 
 
-def _kind_test(kind: Kind, at: Place, usual: tuple[str, ...]) -> str:
-    shortcut = ""
-    if usual:
-        notes = ",".join("'" + note.replace("'", "''") + "'" for note in usual)
-        shortcut = f"{at.kinds} IN ({notes}) OR "
-    match kind:
-        case Kind.NONE:
-            return f"{at.type}='null'"
-        case Kind.NUMBER:
-            decimal = f" OR ({at.type}='text' AND {is_marked(['decimal'], at)})"
-            number = f"{at.type} IN ('integer','real')"
-            number += f" AND {is_finite(at)}" if at.foreign else ""
-            return f"({number})" + (decimal if at.decimals else "")
-        case Kind.STRING:
-            if at.texts:
-                return f"({is_text(at)})"
-            return f"({at.type}='text' AND ({shortcut}{at.mark} IS NULL))"
-        case Kind.BOOL:
-            return f"{at.type} IN ('true','false')"
-        case Kind.LIST:
-            return f"{at.type}='array'"
-        case Kind.MAP:
-            return f"{at.type}='object'"
-        case Kind.OTHER:
-            if not at.foreign:
-                return "0"
-            return f"({at.type} IN ('integer','real') AND NOT {is_finite(at)})"
-    marks = MARKS[kind]
-    return f"({at.type}='text' AND ({shortcut}{is_marked(marks, at)}))"
+def json_path(path: Path) -> str:
+    """Give the SQL literal of a JSON path, every name quoted."""
+    steps = "".join(f'."{name}"' for name in path)
+    return "'$" + steps.replace("'", "''") + "'"
 
 
-MARKS: dict[Kind, tuple[str, ...]] = {
-    Kind.BYTES: ("bytes",),
-    Kind.DATE: ("date",),
-    Kind.DATETIME: ("datetime", "naive"),
-}
+def path_expression(columns: Columns, path: Path) -> str:
+    """Give the JSON path to a value, however a foreign row spells the names.
 
-
-def equal(value: Any, at: Place) -> Sql | None:
-    """Equal by value within one kind."""
-    match kind_of(value):
-        case Kind.NONE:
-            return Sql(f"{at.rank}=0" if at.rank else f"{at.value} IS NULL")
-        case Kind.BOOL:
-            word = "true" if value else "false"
-            return Sql(f"({at.value}={int(value)} AND {is_typed(word, at)})")
-        case Kind.NUMBER:
-            return ordered("=", value, at)
-        case Kind.LIST | Kind.MAP:
-            return _same(value, at)
-        case Kind.OTHER:
-            return NEVER
-    return ordered("=", value, at)
-
-
-def is_decimal(at: Place) -> str:
-    """A Decimal; "" where there is none."""
-    if not at.decimals:
-        return ""
-    guard = is_marked(["decimal"], at)
-    return guard if at.rank else f"{at.value}>='' AND {guard}"
-
-
-def ordered(operator: str, value: Any, at: Place) -> Sql | None:
-    """Compare with a value of an ordered kind; of any other it is false."""
-    match kind_of(value):
-        case Kind.NUMBER:
-            return compare_number(operator, value, at, is_decimal(at))
-        case Kind.STRING:
-            needs_floor = operator in {"<", "<="} and not at.rank
-            after = f" AND {at.value}>=''" if needs_floor else ""
-            text = f"({at.value}{operator}?{after} AND {is_text(at)})"
-            return Sql(text, (value,))
-        case Kind.DATE | Kind.DATETIME:
-            mark = mark_of(value)
-            text = f"({at.value}{operator}? AND {is_marked([mark], at)})"
-            return Sql(text, (value.isoformat(),))
-        case Kind.BYTES:
-            text = f"({is_marked(['bytes'], at)} AND pm_bytes({at.value}){operator}?)"
-            return Sql(text, (value,))
-    return NEVER
-
-
-def mark_of(value: Any) -> str:
-    """Give the mark of a date or datetime."""
-    if kind_of(value) is Kind.DATE:
-        return "date"
-    return "naive" if is_naive(value) else "datetime"
-
-
-def _same(value: Any, at: Place) -> Sql:
-    word = "array" if kind_of(value) is Kind.LIST else "object"
-    if at.shape is not None and _reads_text_below(at.shape):
-        # Which foreign texts are dates only the shape knows.
-        return Sql(is_typed(word, at), exact=False)
-    body, kinds = value_json(value)
-    text = f"({is_typed(word, at)} AND pm_same({at.value},{at.mark},?,?))"
-    return Sql(text, (body, kinds))
-
-
-def _reads_text_below(shape: Shape, seen: frozenset[int] = frozenset()) -> bool:
-    if id(shape) in seen:
-        return False
-    seen |= {id(shape)}
-    below = [member.shape for member in shape.members.values()]
-    below += [part for part in (shape.items, shape.rest) if part is not None]
-    return any(part.reads_text or _reads_text_below(part, seen) for part in below)
-
-
-def one_of(values: tuple[Any, ...], at: Place) -> Sql | None:
-    """Equal to one of several: one arm a kind, not one a value."""
-    arms: list[Sql | None] = []
-    numbers = [v for v in values if kind_of(v) is Kind.NUMBER]
-    if numbers:
-        arms.append(equal_numbers(numbers, at, is_decimal(at)))
-    texts = [v for v in values if kind_of(v) is Kind.STRING]
-    if texts:
-        arms.append(_text_in(texts, is_text(at), at))
-    moments: dict[str, list[str]] = {}
-    for value in values:
-        kind = kind_of(value)
-        if kind in {Kind.DATE, Kind.DATETIME}:
-            moments.setdefault(mark_of(value), []).append(value.isoformat())
-        elif kind not in {Kind.NUMBER, Kind.STRING}:
-            arms.append(equal(value, at))
-    for mark, spellings in moments.items():
-        arms.append(_text_in(spellings, is_marked([mark], at), at))
-    return joined(" OR ", arms)
-
-
-MOST_BOUND = 64
-
-
-def _text_in(texts: list[str], guard: str, at: Place) -> Sql:
-    if len(texts) > MOST_BOUND:
-        # One parameter, however many values: no limit, one prepared text.
-        listed = "SELECT value FROM json_each(?)"
-        return Sql(f"({at.value} IN ({listed}) AND {guard})", (to_json(texts),))
-    marks = ",".join("?" * len(texts))
-    return Sql(f"({at.value} IN ({marks}) AND {guard})", tuple(texts))
+    SQLite compares a name with its spelling in the text; programs that escape do
+    it for names outside ASCII.
+    """
+    plain = json_path(path)
+    if not columns.foreign or all(name.isascii() for name in path):
+        return plain
+    escaped = json_path(tuple(json.dumps(name)[1:-1] for name in path))
+    return (
+        f"CASE WHEN {columns.kinds} IS NULL AND json_type({columns.body},{plain}) "
+        f"IS NULL THEN {escaped} ELSE {plain} END"
+    )

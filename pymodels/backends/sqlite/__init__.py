@@ -7,4 +7,6 @@ standard library's `sqlite3` (https://www.sqlite.org/json1.html for the function
 from pymodels.backends.sqlite.query import Query
 from pymodels.backends.sqlite.storage import Storage
 
+Storage.query_class = Query
+
 __all__ = ["Query", "Storage"]

@@ -1,184 +1,163 @@
-"""What is known of a table: its indexes, its members' SQL, whether rows are foreign."""
+"""What is assumed of a table when a query is compiled, and checked when it runs.
 
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from itertools import product
+A statement that *trusts* the notes of kinds uses indexes and few guards; it is exact
+where no row is foreign. A *guarded* one is exact for any table. Which of the two is
+needed was seen by the model's last query, so a condition is compiled once. What was
+seen is looked at again in the read transaction of each statement; if it has changed,
+the statement is compiled anew.
+"""
 
-from pymodels.backend import Instance, codec_of, is_model
-from pymodels.backends._sql.predicates import compile_predicate, native
-from pymodels.backends._sql.terms import DECIMAL_RANK, Columns, Sql, inlined, rank_of
-from pymodels.backends._sql.terms import place as place_of
-from pymodels.backends.sqlite.file import Probe
-from pymodels.backends.sqlite.indexes import index_name, members_sql
-from pymodels.backends.sqlite.table import HAS_DECIMAL, decimal_index
-from pymodels.indexes import BoundIndex
-from pymodels.law import json_body
-from pymodels.law.predicates import terms_of
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Kind, Path
-from pymodels.querying.plan import Native
+import sqlite3
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from pymodels.backend import BoundIndex, Kind, Path, Predicate, terms_of
+from pymodels.backends._sql.predicates import compile_predicate
+from pymodels.backends._sql.terms import Sql, inlined
+from pymodels.backends._sql.values import RANKS, Columns
+from pymodels.backends.sqlite.indexes import index_name, leading_term, members_sql
+from pymodels.backends.sqlite.table import HAS_DECIMAL, Table, decimal_index
+
+if TYPE_CHECKING:
+    from pymodels.models.model import Model
 
 
-class Known:
-    """Remembers SQL for each model; asks about foreign rows and Decimals anew."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Assumed:
+    """What a statement assumes of the table: its columns, and membership in SQL.
 
-    def __init__(self, table: str, columns: Columns) -> None:
-        self.table = table
-        self.name = '"' + table.replace('"', '""') + '"'
-        self.plain = columns
-        self.indexes: frozenset[str] = frozenset()
-        self._full: dict[object, Columns] = {}
-        self._usable: dict[object, tuple[BoundIndex, ...]] = {}
-        self._members: dict[object, dict[int, Sql]] = {}
-        self._natives: dict[object, dict[int, Native | None]] = {}
-        self._decimals: dict[object, dict[Path, str]] = {}
+    ``members`` are the terms of membership by identity, None where Python must look.
+    """
+
+    columns: Columns
+    members: Mapping[int, Sql | None]
+
+    def compile(self, term: Predicate) -> Sql | None:
+        """Turn a term of a query into SQL, None where Python must look."""
+        if id(term) in self.members:
+            return self.members[id(term)]
+        return compile_predicate(term, self.columns)
+
+
+Seen = tuple[int, ...]
+"""Whether there are foreign rows, and Decimals: anywhere, and at indexed paths."""
+
+
+class ModelFacts:
+    """What statements about one model's records assume of the table."""
+
+    def __init__(
+        self, table: Table, model: type["Model"], names: frozenset[str]
+    ) -> None:
+        self._table = table
+        self._membership = terms_of(model.__pymodels_codec__.membership)
+        self._indexes = _usable(table, model, names)
+        finds = {
+            index.orders[0].path: _decimal_at(index, table)
+            for index in self._indexes
+            if index.orders[0].declared
+            and Kind.NUMBER in index.orders[0].declared.kinds
+        }
+        self._paths: tuple[Path, ...] = tuple(finds)
+        self._question = _question(table, names, finds.values())
+        self._found: dict[Seen, Assumed] = {}
+        # A table of ours is what it mostly is; a wrong guess costs one compilation.
+        self.assumed = self._given((int(not table.is_ours), 0, *map(bool, finds)))
+
+    def check(self, connection: sqlite3.Connection) -> Assumed:
+        """Give what is true of the table now: the same object if nothing changed."""
+        seen = connection.execute(self._question).fetchone()
+        self.assumed = self._given(seen)
+        return self.assumed
+
+    def _given(self, seen: Seen) -> Assumed:
+        found = self._found.get(seen)
+        if found is None:
+            found = self._found[seen] = self._made(*seen)
+        return found
+
+    def _made(self, foreign: int, decimals: int, *at_paths: int) -> Assumed:
+        columns = self._table.columns
+        if foreign or not self._indexes:
+            columns = replace(columns, foreign=bool(foreign), decimals=bool(decimals))
+            compiled = [compile_predicate(term, columns) for term in self._membership]
+        else:
+            # As the indexes have it, so that they are used.
+            trusted = replace(columns, foreign=False)
+            found = [compile_predicate(term, trusted) for term in self._membership]
+            compiled = [
+                Sql(inlined(sql), (), sql.exact) if sql else None for sql in found
+            ]
+            pairs = zip(self._paths, at_paths, strict=True)
+            columns = replace(
+                trusted,
+                decimals=bool(decimals),
+                ranked=frozenset(
+                    order.path for index in self._indexes for order in index.orders
+                ),
+                without_decimals=frozenset(
+                    path for path, is_there in pairs if not is_there
+                ),
+            )
+        terms = zip(self._membership, compiled, strict=True)
+        return Assumed(columns, {id(term): sql for term, sql in terms})
+
+
+class TableFacts:
+    """What is assumed of one table, for each model that looks at it."""
+
+    def __init__(self, table: Table, names: Iterable[str]) -> None:
+        self._table = table
+        self._models: dict[object, ModelFacts] = {}
+        self.set_indexes(names)
+        # What is not JSON is nobody's record.
+        body = (
+            f"CASE WHEN json_valid({table.columns.body}) THEN {table.columns.body} END"
+        )
+        self.unreadable = Assumed(replace(table.columns, body=body), {})
+        """What a query assumes that skips invalid records, whatever the table holds."""
 
     def set_indexes(self, names: Iterable[str]) -> None:
         """Note which indexes the table has."""
-        self.indexes = frozenset(names)
-        self._usable.clear()
-        self._members.clear()
-        self._decimals.clear()
+        self._names = frozenset(names)
+        self._models.clear()
 
-    def full(self, model: type[Instance]) -> Columns:
-        """Give the columns of which nothing is assumed."""
-        codec = codec_of(model)
-        found = self._full.get(codec)
+    def of(self, model: type["Model"]) -> ModelFacts:
+        """Give what is assumed for one model."""
+        codec = model.__pymodels_codec__
+        found = self._models.get(codec)
         if found is None:
-            usual = tuple(usual_notes(codec.shape))
-            found = self._full[codec] = self._with(usual=usual)
+            found = self._models[codec] = ModelFacts(self._table, model, self._names)
         return found
 
-    def _with(self, usual: tuple[str, ...] = (), foreign: bool = True) -> Columns:
-        plain = self.plain
-        return Columns(plain.key, plain.body, plain.kinds, usual, foreign)
 
-    def usable(self, model: type[Instance]) -> tuple[BoundIndex, ...]:
-        """Give the indexes of a model and its parents that the table has."""
-        codec = codec_of(model)
-        found = self._usable.get(codec)
-        if found is None:
-            candidates = [
-                index
-                for cls in model.__mro__
-                if is_model(cls)
-                for index in _indexes_of(cls)
-            ]
-            found = self._usable[codec] = tuple(
-                index
-                for index in candidates
-                if index_name(self.table, index, self.plain) in self.indexes
-            )
-        return found
-
-    def columns(self, model: type[Instance], used: set[Path], probe: Probe) -> Columns:
-        """Find out, as of this moment, which form of a statement is exact."""
-        full = self.full(model)
-        if probe(f"SELECT 1 FROM {self.name} WHERE {full.kinds} IS NULL LIMIT 1"):
-            return full
-        decimals = self._may_hold_decimals(probe)
-        indexes = self.usable(model)
-        if not indexes:
-            lean = self._with(full.usual, foreign=False)
-            return replace(lean, decimals=decimals)
-        ranked = frozenset(order.path for index in indexes for order in index.orders)
-        without = frozenset(
-            path
-            for path, text in self._probes(model).items()
-            if decimals and path in used and not probe(text)
-        )
-        return replace(
-            self._with(foreign=False),
-            ranked=ranked,
-            without_decimals=without,
-            decimals=decimals,
-        )
-
-    def _may_hold_decimals(self, probe: Probe) -> bool:
-        """Say whether some row holds a Decimal, if an index tells."""
-        if decimal_index(self.table) not in self.indexes:
-            return True
-        condition = HAS_DECIMAL.format(kinds=self.plain.kinds)
-        return probe(f"SELECT 1 FROM {self.name} WHERE {condition} LIMIT 1")
-
-    def _probes(self, model: type[Instance]) -> dict[Path, str]:
-        """Give the SELECT that finds a Decimal, for each path an index leads with."""
-        codec = codec_of(model)
-        found = self._decimals.get(codec)
-        if found is None:
-            found = self._decimals[codec] = {}
-            plain = self._with(foreign=False)
-            for index in self.usable(model):
-                order = index.orders[0]
-                if not order.declared or Kind.NUMBER not in order.declared.kinds:
-                    continue
-                at = place_of(plain, order.path, order.declared)
-                members = members_sql(index.membership, plain)
-                where = f"{rank_of(at.type, at.mark)}={DECIMAL_RANK}"
-                where += f" AND {members}" if members else ""
-                sql = f"SELECT 1 FROM {self.name} WHERE {where} LIMIT 1"
-                found[order.path] = sql
-        return found
-
-    def full_members(self, model: type[Instance]) -> dict[int, Native | None]:
-        """Give the membership terms of a model in their full form, by identity."""
-        codec = codec_of(model)
-        found = self._natives.get(codec)
-        if found is None:
-            full = self.full(model)
-            found = self._natives[codec] = {
-                id(term): native(compile_predicate(term, full))
-                for term in terms_of(codec.membership)
-            }
-        return found
-
-    def lean_members(self, model: type[Instance], columns: Columns) -> dict[int, Sql]:
-        """Give the membership terms as SQL for lean statements, by identity.
-
-        With an index they are spelled as it has them, so that it is used.
-        """
-        codec = codec_of(model)
-        marker = (codec, bool(columns.ranked), columns.decimals)
-        found = self._members.get(marker)
-        if found is None:
-            plain = columns if not columns.ranked else self._with(foreign=False)
-            found = self._members[marker] = {}
-            for term in terms_of(codec.membership):
-                sql = compile_predicate(term, plain)
-                if sql is not None and sql.exact:
-                    found[id(term)] = Sql(inlined(sql)) if columns.ranked else sql
-        return found
-
-    def index_hint(self, model: type[Instance], columns: Columns) -> str:
-        """Give a term that is always true and leads to an index of the members."""
-        if not columns.ranked:
-            return ""
-        order = self.usable(model)[0].orders[0]
-        at = place_of(self._with(foreign=False), order.path, order.declared)
-        return f"{rank_of(at.type, at.mark)}>=0"
+def _usable(
+    table: Table, model: type["Model"], names: frozenset[str]
+) -> tuple[BoundIndex, ...]:
+    """Find the indexes of a model and its parents that the table has."""
+    return tuple(
+        index
+        for cls in model.__mro__
+        if hasattr(type(cls), "__pymodels_codec__")
+        for index in cls.__pymodels_codec__.indexes  # type: ignore[attr-defined]  # a Model
+        if index_name(index, table) in names
+    )
 
 
-def _indexes_of(cls: type) -> tuple[BoundIndex, ...]:
-    if cls.__module__ == "pymodels.models.model":
-        return ()
-    found: tuple[BoundIndex, ...] = codec_of(cls).indexes
-    return found
+def _question(table: Table, names: frozenset[str], finds: Iterable[str]) -> str:
+    """Give the SELECT of what is seen: one row of 0 and 1."""
+    exists = f"EXISTS(SELECT 1 FROM {table.source} WHERE "
+    parts = [f"{exists}{table.columns.kinds} IS NULL)", "1"]
+    if decimal_index(table.name) in names:
+        parts[1] = f"{exists}{HAS_DECIMAL.format(kinds=table.columns.kinds)})"
+    # Without any Decimal there is none at an indexed path.
+    parts += [f"{parts[1]} AND {exists}{find})" for find in finds]
+    return f"SELECT {','.join(parts)}"
 
 
-MOST_USUAL = 4
-
-
-def usual_notes(shape: Shape) -> Iterator[str]:
-    """Give the notes of a model's own records: marked fields there or not."""
-    marked: list[tuple[str, str, bool]] = []
-    for member in shape.members.values():
-        if len(member.shape.reads_text) == 1:
-            optional = not member.required or len(member.shape.kinds) > 1
-            marked.append((member.stored, member.shape.reads_text[0], optional))
-    choices = [(True, False) if optional else (True,) for _, _, optional in marked]
-    for count, chosen in enumerate(product(*choices)):
-        if count == MOST_USUAL:
-            return
-        pairs = zip(marked, chosen, strict=True)
-        note = {name: mark for (name, mark, _), there in pairs if there}
-        yield json_body.to_json(note)
+def _decimal_at(index: BoundIndex, table: Table) -> str:
+    """Give a condition that finds a Decimal at the first path of an index."""
+    is_decimal = f"{leading_term(index, table)}={RANKS['decimal']}"
+    members = members_sql(index, table)
+    return f"{is_decimal} AND {members}" if members else is_decimal

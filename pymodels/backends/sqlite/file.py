@@ -22,8 +22,7 @@ MOST_IDLE = 8
 PAUSE = 0.01
 SYNCHRONOUS = ("off", "normal", "full", "extra")
 
-Probe = Callable[[str], bool]
-Statement = Callable[[Probe], Sql]
+Statement = Callable[[sqlite3.Connection], Sql]
 
 
 def _asked(
@@ -31,7 +30,7 @@ def _asked(
 ) -> sqlite3.Cursor:
     if isinstance(sql, str):
         return connection.execute(sql, parameters)
-    found = sql(lambda text: connection.execute(text).fetchone() is not None)
+    found = sql(connection)
     return connection.execute(found.text, found.parameters)
 
 
@@ -183,8 +182,7 @@ class File:
     ) -> Iterator[Any]:
         """Iterate over the rows of a SELECT, as the file is at the first.
 
-        A statement may be a function that is given a probe: it says whether a
-        SELECT finds anything, as of the same moment.
+        A statement may be a function, which may look at the file as it is then.
         """
         if self.is_memory or self.in_transaction:
             with self._writing() as writer:

@@ -1,48 +1,44 @@
-"""Queries as SELECT, DELETE and UPDATE statements over one table.
+"""Queries as SELECT, DELETE and UPDATE statements over one table."""
 
-A statement comes in two forms. The *full* one is exact for any table. The *lean*
-one uses indexes and fewer guards; it is exact where no row is foreign, which is
-probed in the same read transaction.
-"""
-
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pymodels.backend import M, codec_of
-from pymodels.backends._sql.order import order_by
-from pymodels.backends._sql.patch import assignments, can_patch
-from pymodels.backends._sql.predicates import compile_predicate, compile_terms, native
-from pymodels.backends._sql.terms import (
-    ALWAYS,
-    Columns,
-    Sql,
-    is_pushable,
-    joined,
-    path_expression,
-)
-from pymodels.backends.sqlite.file import Probe
-from pymodels.law import json_body
-from pymodels.law.changes import Changes
-from pymodels.law.predicates import (
-    Equal,
-    Everything,
-    Greater,
-    GreaterOrEqual,
-    Less,
-    LessOrEqual,
+from pymodels.backend import (
+    ANYTHING,
+    KEY,
+    BaseQuery,
+    Changes,
+    M,
+    Native,
+    Order,
+    Path,
     Predicate,
-    StartsWith,
-    comparisons,
+    Pushed,
+    Row,
+    Shape,
+    json_body,
     terms_of,
 )
-from pymodels.law.shapes import Shape
-from pymodels.law.values import KEY, Path
-from pymodels.querying.plan import Native, Order, Pushed, Row
-from pymodels.querying.query import BaseQuery
+from pymodels.backends._sql.order import order_by
+from pymodels.backends._sql.patch import assignments, can_patch
+from pymodels.backends._sql.terms import Sql
+from pymodels.backends._sql.values import can_spell, path_expression
+from pymodels.backends.sqlite.facts import Assumed
 
 if TYPE_CHECKING:
     from pymodels.backends.sqlite.storage import Storage
+
+MOST_PARAMETERS = 10_000
+
+
+class Term(NamedTuple):
+    """A condition in SQL, and what it assumes of the table."""
+
+    sql: Sql
+    assumed: Assumed
 
 
 class Query(BaseQuery[M]):
@@ -50,170 +46,125 @@ class Query(BaseQuery[M]):
 
     storage: "Storage"
 
-    @property
-    def columns(self) -> Columns:
-        """The table's columns, and the notes this model's records carry most."""
-        found = self.storage.known.full(self.model)
-        if not self._skips_invalid:
-            return found
-        # What is no JSON is nobody's record.
-        body = f"CASE WHEN json_valid({found.body}) THEN {found.body} END"
-        return replace(found, body=body)
+    def _assumed(self) -> Assumed:
+        facts = self.storage.facts
+        return facts.unreadable if self._skips_invalid else facts.of(self.model).assumed
 
     def compile(self, predicate: Predicate) -> Native | None:
-        """Say a predicate in SQL."""
-        members = self.storage.known.full_members(self.model)
-        if id(predicate) in members and not self._skips_invalid:
-            return members[id(predicate)]
-        return native(compile_predicate(predicate, self.columns))
+        """Say a predicate in SQL, as the table was last seen."""
+        assumed = self._assumed()
+        sql = assumed.compile(predicate)
+        if sql is None or len(sql.parameters) > MOST_PARAMETERS:
+            return None
+        return Native(Term(sql, assumed), sql.exact)
 
     def can_sort(self, order: tuple[Order, ...]) -> bool:
         """Sort natively where each field's type has one kind."""
-        return order_by(order, self.columns) is not None
+        return order_by(order, self._assumed().columns) is not None
 
-    def _known(self, pushed: Pushed, probe: Probe) -> Columns:
-        """Find out what the table holds, as far as this query cares."""
+    def _statement(
+        self, head: str, pushed: Pushed, connection: sqlite3.Connection
+    ) -> Sql:
+        """Add WHERE, ORDER BY and LIMIT to a head, as the table is now."""
         if self._skips_invalid:
-            return self.columns
-        used = {node.path for node in comparisons(pushed.predicate)}
-        used |= {order.path for order in pushed.order}
-        found = self.storage.known.columns(self.model, used, probe)
-        if not found.ranked:
-            return found
-        return replace(found, fixed=_fixed(pushed), constant=_constant(pushed))
-
-    def _where(self, pushed: Pushed, columns: Columns) -> Sql:
-        if isinstance(pushed.predicate, Everything):
-            return Sql("")
-        if columns.foreign:
-            found = joined(" AND ", pushed.natives) or ALWAYS
-            return Sql(f" WHERE {found.text}", found.parameters)
-        members = self.storage.known.lean_members(self.model, columns)
-        parts = compile_terms(terms_of(pushed.predicate), columns, members)
-        where = joined(" AND ", parts) or ALWAYS
-        return Sql(f" WHERE {where.text}", where.parameters)
-
-    def _tail(self, pushed: Pushed, columns: Columns, ordered: bool = True) -> Sql:
-        """Give WHERE, ORDER BY and LIMIT."""
-        where = self._where(pushed, columns)
-        order = order_by(pushed.order, columns) if ordered else ""
-        text = where.text + (order or "")
-        if not pushed.start and pushed.stop is None:
-            return Sql(text, where.parameters)
-        limit = -1 if pushed.stop is None else pushed.stop - pushed.start
-        return Sql(f"{text} LIMIT ? OFFSET ?", (*where.parameters, limit, pushed.start))
-
-    def _selected(self, pushed: Pushed, probe: Probe) -> Sql:
-        tail = self._tail(pushed, self._known(pushed, probe))
-        return Sql(self.storage.table.select + tail.text, tail.parameters)
+            assumed = self.storage.facts.unreadable
+        else:
+            assumed = self.storage.facts.of(self.model).check(connection)
+        found = [term.sql for term in pushed.natives if term.assumed is assumed]
+        if len(found) < len(pushed.natives):
+            # The table has changed since these were compiled.
+            terms = terms_of(pushed.predicate)
+            found = [sql for sql in map(assumed.compile, terms) if sql]
+        where = " AND ".join([sql.text for sql in found])
+        parameters = [value for sql in found for value in sql.parameters]
+        text = f"{head} WHERE {where}" if where else head
+        text += order_by(pushed.order, assumed.columns, pushed.predicate) or ""
+        if pushed.start or pushed.stop is not None:
+            text += " LIMIT ? OFFSET ?"
+            limit = -1 if pushed.stop is None else pushed.stop - pushed.start
+            parameters += [limit, pushed.start]
+        return Sql(text, tuple(parameters))
 
     def run(self, pushed: Pushed) -> Iterator[Row]:
         """Yield the rows of a SELECT."""
-        return self.storage.file.read(lambda probe: self._selected(pushed, probe))
+        head = self.storage.table.select
+        return self.storage.file.read(partial(self._statement, head, pushed))
 
     def count_pushed(self, pushed: Pushed) -> int:
         """Count in the database; an order changes nothing."""
-        name = self.storage.table.source
+        table, file = self.storage.table, self.storage.file
+        if not _is_sliced(pushed):
+            head = f"SELECT count(*) FROM {table.source}"
+            return int(file.one(partial(self._statement, head, pushed))[0])
+        head = f"SELECT 1 FROM {table.source}"
 
-        def counted(probe: Probe) -> Sql:
-            columns = self._known(pushed, probe)
-            tail = self._tail(pushed, columns, ordered=False)
-            members = self.storage.known.full_members(self.model)
-            hint = self.storage.known.index_hint(self.model, columns)
-            if hint and all(id(t) in members for t in terms_of(pushed.predicate)):
-                text = tail.text.replace(" WHERE ", f" WHERE {hint} AND ", 1)
-                tail = Sql(text, tail.parameters)
-            if not pushed.start and pushed.stop is None:
-                return Sql(f"SELECT count(*) FROM {name}{tail.text}", tail.parameters)
-            inner = f"SELECT 1 FROM {name}{tail.text}"
-            return Sql(f"SELECT count(*) FROM ({inner})", tail.parameters)
+        def counted(connection: sqlite3.Connection) -> Sql:
+            inner = self._statement(head, replace(pushed, order=()), connection)
+            return Sql(f"SELECT count(*) FROM ({inner.text})", inner.parameters)
 
-        return int(self.storage.file.one(counted)[0])
+        return int(file.one(counted)[0])
 
-    def _chosen(self, pushed: Pushed, probe: Probe) -> Sql:
-        """Give the WHERE of a statement that writes, slices included."""
-        columns = self._known(pushed, probe)
-        if not pushed.start and pushed.stop is None:
-            return self._where(pushed, columns)
-        tail = self._tail(pushed, columns)
-        inner = f"SELECT {columns.key} FROM {self.storage.table.source}{tail.text}"
-        return Sql(f" WHERE {columns.key} IN ({inner})", tail.parameters)
+    def _write(self, head: str, bound: tuple[Any, ...], pushed: Pushed) -> int:
+        """Run a statement that writes, of a slice by the keys in it."""
+        table = self.storage.table
+        with self.storage.file.writing() as writer:
+            if _is_sliced(pushed):
+                keys = f"SELECT {table.columns.key} FROM {table.source}"
+                inner = self._statement(keys, pushed, writer)
+                text = f"{head} WHERE {table.columns.key} IN ({inner.text})"
+                sql = Sql(text, inner.parameters)
+            else:
+                sql = self._statement(head, pushed, writer)
+            return int(writer.execute(sql.text, bound + sql.parameters).rowcount)
 
     def discard_pushed(self, pushed: Pushed) -> int:
         """Remove in one statement."""
-        with self.storage.file.writing() as writer:
-            where = self._chosen(pushed, _prober(writer))
-            sql = f"DELETE FROM {self.storage.table.source}{where.text}"
-            return int(writer.execute(sql, where.parameters).rowcount)
+        return self._write(f"DELETE FROM {self.storage.table.source}", (), pushed)
 
     def patch_pushed(self, pushed: Pushed, changes: Changes) -> int | None:
         """Change in one statement, unless a foreign row would need a note."""
         if not can_patch(changes) or not json_body.reads_back(changes):
             return None
-        patch = assignments(changes, self.columns)
-        with self.storage.file.writing() as writer:
-            where = self._chosen(pushed, _prober(writer))
-            sql = f"UPDATE {self.storage.table.source} SET {patch.text}"
-            sql += where.text
-            parameters = patch.parameters + where.parameters
-            return int(writer.execute(sql, parameters).rowcount)
+        table = self.storage.table
+        patch = assignments(changes, table.columns)
+        head = f"UPDATE {table.source} SET {patch.text}"
+        return self._write(head, patch.parameters, pushed)
 
     def distinct_pushed(self, pushed: Pushed, path: Path) -> Iterator[Any] | None:
         """Let the database drop repeated values before they are decoded."""
-        if path == KEY or not all(map(is_pushable, path)):
+        if path == KEY or not can_spell(path) or _is_sliced(pushed):
             return None
-        if pushed.start or pushed.stop is not None:
-            return None
-        full, at = self.columns, path_expression(self.columns, path)
-
-        def selected(probe: Probe) -> Sql:
-            where = self._where(pushed, self._known(pushed, probe))
-            text = (
-                f"SELECT DISTINCT {full.body}->({at}), {full.kinds}->({at}), "
-                f"{full.kinds} IS NULL FROM {self.storage.table.source}{where.text}"
-            )
-            return Sql(text, where.parameters)
-
-        shape = codec_of(self.model).shape
+        table = self.storage.table
+        body, kinds = table.columns.body, table.columns.kinds
+        at = path_expression(table.columns, path)
+        head = f"SELECT DISTINCT {body}->({at}), {kinds}->({at}), {kinds} IS NULL"
+        head += f" FROM {table.source}"
+        shape = self.model.__pymodels_codec__.shape
         for name in path:
-            shape = shape.stored_member(name) or Shape()
+            shape = shape.stored_member(name) or ANYTHING
         return (
-            _decoded(body, None if is_foreign else kinds or "null", shape)
-            for body, kinds, is_foreign in self.storage.file.read(selected)
-            if body is not None
+            _decoded(text, None if is_foreign else note or "null", shape)
+            for text, note, is_foreign in self.storage.file.read(
+                partial(self._statement, head, pushed)
+            )
+            if text is not None
         )
 
     def describe(self, pushed: Pushed) -> str:
         """Show the statement, with its parameters, and how SQLite will run it."""
-        found: list[Sql] = []
+        found = Sql("")
 
-        def explained(probe: Probe) -> Sql:
-            found.append(self._selected(pushed, probe))
-            return Sql(f"EXPLAIN QUERY PLAN {found[0].text}", found[0].parameters)
+        def explained(connection: sqlite3.Connection) -> Sql:
+            nonlocal found
+            found = self._statement(self.storage.table.select, pushed, connection)
+            return Sql(f"EXPLAIN QUERY PLAN {found.text}", found.parameters)
 
         steps = [row[3] for row in self.storage.file.read(explained)]
-        return "\n".join([found[0].text, f"with {list(found[0].parameters)!r}", *steps])
+        return "\n".join([found.text, f"with {list(found.parameters)!r}", *steps])
 
 
-_OF_ONE_KIND = (Less, LessOrEqual, Greater, GreaterOrEqual, StartsWith)
-
-
-def _fixed(pushed: Pushed) -> frozenset[Path]:
-    """Find the paths where a condition admits values of one kind only."""
-    terms = terms_of(pushed.predicate)
-    return frozenset(term.path for term in terms if isinstance(term, _OF_ONE_KIND))
-
-
-def _constant(pushed: Pushed) -> frozenset[Path]:
-    """Find the paths where all that a condition admits is equal."""
-    terms = terms_of(pushed.predicate)
-    return frozenset(
-        term.path for term in terms if isinstance(term, Equal) and not term.caseless
-    )
-
-
-def _prober(connection: Any) -> Probe:
-    return lambda text: connection.execute(text).fetchone() is not None
+def _is_sliced(pushed: Pushed) -> bool:
+    return pushed.start > 0 or pushed.stop is not None
 
 
 def _decoded(body: str, kinds: str | None, shape: Shape) -> Any:

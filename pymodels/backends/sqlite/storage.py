@@ -3,16 +3,26 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.backend import Instance, M, codec_of, from_query
+from pymodels.backend import (
+    BaseStorage,
+    BoundIndex,
+    Changes,
+    M,
+    Record,
+    Row,
+    Shape,
+    apply,
+    errors,
+    json_body,
+    same,
+)
 from pymodels.backends._sql.patch import assignments, can_patch
-from pymodels.backends._sql.terms import Sql
-from pymodels.backends.sqlite.facts import Known
+from pymodels.backends.sqlite.facts import TableFacts
 from pymodels.backends.sqlite.file import SYNCHRONOUS, File
 from pymodels.backends.sqlite.indexes import create_index, index_names
-from pymodels.backends.sqlite.query import Query
 from pymodels.backends.sqlite.table import (
     Table,
     check_names,
@@ -20,22 +30,13 @@ from pymodels.backends.sqlite.table import (
     foreign_index,
     open_table,
 )
-from pymodels.errors import EncodeError, SettingsError
-from pymodels.indexes import BoundIndex
-from pymodels.law import json_body
-from pymodels.law.changes import Changes, apply
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Record, same
-from pymodels.querying.plan import Row
-from pymodels.storage import BaseStorage
 
-_ANY = Sql("")
+if TYPE_CHECKING:
+    from pymodels.models.model import Model
 
 
 class Storage(BaseStorage):
     """Records in one table of an SQLite file."""
-
-    query_class = Query
 
     def __init__(
         self,
@@ -62,13 +63,13 @@ class Storage(BaseStorage):
         """
         super().__init__(residual=residual)
         if synchronous not in SYNCHRONOUS:
-            raise SettingsError(
+            raise errors.SettingsError(
                 f"synchronous is {synchronous!r}; it can be {', '.join(SYNCHRONOUS)}"
             )
         if not isinstance(path, str | PathLike) or not fspath(path):
-            raise SettingsError(f"path is {path!r}; it takes the name of a file")
+            raise errors.SettingsError(f"path is {path!r}; it takes the name of a file")
         if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-            raise SettingsError(f"timeout is {timeout!r}; it takes seconds")
+            raise errors.SettingsError(f"timeout is {timeout!r}; it takes seconds")
         asked = Table(table, key_column, body_column, kinds_column)
         check_names(asked)
         self.path = fspath(path)
@@ -76,8 +77,7 @@ class Storage(BaseStorage):
         try:
             self.table = open_table(self.file, asked)
             self.file.find_broken = self.table.find_broken
-            self.known = Known(self.table.name, self.table.columns)
-            self.known.set_indexes(index_names(self.file, table))
+            self.facts = TableFacts(self.table, index_names(self.file, self.table))
         except BaseException:
             self.file.close()
             raise
@@ -87,11 +87,11 @@ class Storage(BaseStorage):
         """``sqlite:///relative.db``, ``sqlite:////absolute.db``."""
         parts = urlsplit(url)
         if parts.netloc or len(parts.path) < 2:
-            raise SettingsError(
+            raise errors.SettingsError(
                 f"{url}: an SQLite URL is sqlite:///relative.db, "
                 "sqlite:////absolute.db or sqlite:///:memory:"
             )
-        return {"path": unquote(parts.path[1:]), **from_query(url, cls)}
+        return {"path": unquote(parts.path[1:])}
 
     def __str__(self) -> str:
         return f"sqlite:///{self.path}?table={self.table.name}"
@@ -114,20 +114,20 @@ class Storage(BaseStorage):
 
     def loader(self, model: type[M]) -> Callable[[Row], M]:
         """Validate JSON text directly, where that is the same."""
-        return codec_of(model).json.loader(self)
+        return model.__pymodels_codec__.json.loader(self)  # type: ignore[return-value]  # of this model
 
     def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
         """Let strict validation tell membership in a whole scan."""
-        return codec_of(model).json.sifter(self)
+        return model.__pymodels_codec__.json.sifter(self)  # type: ignore[return-value]  # of this model
 
-    def dumper(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
+    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
         """Let pydantic write the JSON, where that is the same."""
-        codec = codec_of(model)
+        codec = model.__pymodels_codec__
         dump = codec.writing.dumper(self)
         if self.table.has_note:
             return dump
 
-        def dump_natural(key: str, instance: Instance) -> Row:
+        def dump_natural(key: str, instance: "Model") -> Row:
             row = dump(key, instance)
             natural = (row[0], row[1], None)
             read_back = self.decode(natural, codec.shape)
@@ -152,30 +152,24 @@ class Storage(BaseStorage):
 
     def fetch(self, keys: Iterable[str]) -> Iterator[Row]:
         """Yield the rows of those keys that are there."""
-        return self._fetch(keys, _ANY)
-
-    def _fetch(self, keys: Iterable[str], condition: Sql) -> Iterator[Row]:
         wanted = tuple(keys)
         if len(wanted) == 1:
-            sql = self.table.select_one + condition.text
-            row = self.file.one(sql, wanted + condition.parameters)
+            row = self.file.one(self.table.select_one, wanted)
             return iter(() if row is None else (row,))
         listed = "SELECT value FROM json_each(?)"
         sql = f"{self.table.select} WHERE {self.table.columns.key} IN ({listed})"
-        sql += condition.text
-        parameters = (json_body.to_json(wanted), *condition.parameters)
-        return self.file.read(sql, parameters)
+        return self.file.read(sql, (json_body.to_json(wanted),))
 
     def scan(self) -> Iterator[Row]:
         """Yield all rows."""
         return self.file.read(self.table.select)
 
-    def count_all(self) -> int:
-        """Count the rows."""
+    def __len__(self) -> int:
+        self.check_open()
         return int(self.file.one(f"SELECT count(*) FROM {self.table.source}")[0])
 
-    def scan_keys(self) -> Iterator[str]:
-        """Read the column of the keys alone."""
+    def __iter__(self) -> Iterator[str]:
+        self.check_open()
         sql = f"SELECT {self.table.columns.key} FROM {self.table.source}"
         return (row[0] for row in self.file.read(sql))
 
@@ -184,7 +178,7 @@ class Storage(BaseStorage):
     def _bound(self, row: Row) -> Row:
         """Give what is bound for a row, refusing what the columns cannot hold."""
         if not self.table.keeps_key(row[0]):
-            raise EncodeError(
+            raise errors.EncodeError(
                 f"{self}: the keys in {self.table.key!r} are whole numbers, which "
                 f"{row[0]!r} is not; choose one by save(key='42')"
                 if self.table.key_type == "whole"
@@ -192,7 +186,7 @@ class Storage(BaseStorage):
                 f"{row[0]!r} otherwise; choose another by save(key=...)"
             )
         if not self.table.has_note and row[2] not in {None, json_body.NOTHING_MARKED}:
-            raise EncodeError(
+            raise errors.EncodeError(
                 f"{self}: the table has no column {self.table.kinds!r} to note the "
                 f"kinds {row[2]}; only values that their declared types tell can be "
                 f"written. ALTER TABLE ... ADD COLUMN {self.table.kinds} TEXT makes one"
@@ -214,9 +208,7 @@ class Storage(BaseStorage):
         """Create or overwrite."""
         self.file.write(self.table.upsert, self._bound(row))
 
-    def patch(
-        self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
-    ) -> bool:
+    def patch(self, key: str, changes: Changes) -> bool:
         """Change in one statement; where SQL cannot say it, in one transaction."""
         table, keeps_note = self.table, json_body.reads_back(changes)
         if can_patch(changes) and (keeps_note or table.has_note):
@@ -267,15 +259,15 @@ class Storage(BaseStorage):
     def create_index(self, index: BoundIndex) -> str:
         """Make an expression index over the model's own records."""
         table = self.table
-        name = create_index(self.file, table.name, index, table.columns)
-        self.known.set_indexes(index_names(self.file, table.name))
+        name = create_index(self.file, index, table)
+        self.facts.set_indexes(index_names(self.file, table))
         return name
 
     def list_indexes(self) -> list[str]:
         """Give the names of the indexes that models asked for."""
         self.check_open()
         name = self.table.name
-        found = index_names(self.file, name)
+        found = index_names(self.file, self.table)
         ours = [one for one in found if one.startswith(f"{name}__")]
         of_ours = {foreign_index(name), decimal_index(name)}
         return [one for one in ours if one not in of_ours]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pymodels.backends._sql.terms import Columns
+from pymodels.backends._sql.values import Columns
 from pymodels.backends.sqlite.file import File
 from pymodels.errors import SettingsError, StorageError
 
