@@ -1,5 +1,7 @@
 """Update and delete by query: one statement, or an honest count of what was done."""
 
+from datetime import date, datetime
+
 import pytest
 
 from pymodels import Model, StorageError, WriteInterrupted
@@ -172,3 +174,64 @@ def test_other_threads_and_programs_see_all_of_it_or_nothing(storage):
     assert first.text == "note 0"
     assert {note.text for note in reading} == {f"note {n}" for n in range(1, COUNT)}
     assert {note.text for note in Note.objects(storage)} == {"changed"}
+
+
+# What a text is not.
+
+
+class Dated(Model):
+    moment: date | None
+
+
+class Timed(Model):
+    moment: datetime | date
+
+
+class Raw(Model):
+    moment: bytes | None
+
+
+@pytest.mark.parametrize("model", [Dated, Timed, Raw])
+def test_a_plain_text_is_no_member_where_a_date_or_bytes_are_wanted(storage, model):
+    storage["text"] = {"moment": "a"}
+    storage["dated"] = {"moment": date(2020, 1, 1)}
+    found = {key for key, record in storage.records() if model.fits(record)}
+    assert "text" not in found
+    assert set(model.objects(storage).keys()) == found
+    assert model.objects(storage).count() == len(found)
+    model.objects(storage).delete()
+    assert "text" in storage
+
+
+# Very many changes at once.
+
+
+class Wide(Model):
+    cells: dict[str, int] = {}
+    lists: dict[str, list[date]] = {}
+
+
+@pytest.mark.parametrize("count", [300, 301, 1_500])
+def test_many_changed_fields_are_saved_at_once(storage, count):
+    names = [f"n{n}" for n in range(count)]
+    wide = Wide(
+        cells=dict.fromkeys(names, 1),
+        lists={name: [date(2020, 1, 1)] for name in names},
+    )
+    wide.save(storage, key="wide")
+    wide.cells = dict.fromkeys(names[1:], 2) | {"new": 3}
+    wide.save()
+    assert storage["wide"]["cells"] == wide.cells
+    wide.lists = {name: [date(2021, 1, 1)] for name in names}
+    wide.save()
+    assert storage["wide"]["lists"] == wide.lists
+    assert Wide.objects(storage).where(key="wide").one() == wide
+
+
+@pytest.mark.parametrize("count", [300, 301, 1_500])
+def test_many_fields_are_updated_by_one_query(storage, count):
+    wide = Wide(cells={f"n{n}": 1 for n in range(count)})
+    wide.save(storage, key="wide")
+    values = {f"cells__n{n}": 2 for n in range(count)}
+    assert Wide.objects(storage).where(key="wide").update(**values) == 1
+    assert storage["wide"]["cells"] == dict.fromkeys(wide.cells, 2)

@@ -801,6 +801,32 @@ def test_closing_ends_a_running_iteration_with_a_clear_error(path):
     assert descriptors(path) == 0
 
 
+def test_closing_while_a_reader_is_busy_and_closed_beneath_closes_all(path):
+    """Another thread that gives a reader back may close it before its lock is free."""
+    storage = Storage(path)
+    fill(storage, 100)
+    reading = iter(Note.objects(storage))
+    next(reading)
+    (reader,) = storage.file._iterating.values()
+    is_closed, is_told = threading.Event(), threading.Event()
+
+    def hold():
+        with reader.lock:
+            reader.connection.close()
+            is_closed.set()
+            is_told.wait(0.1)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    is_closed.wait()
+    storage.close()
+    is_told.set()
+    thread.join()
+    with pytest.raises(StorageClosed, match="closed"):
+        list(reading)
+    assert descriptors(path) == 0
+
+
 def test_closing_inside_a_transaction_undoes_it(path):
     storage = Storage(path)
 

@@ -1,11 +1,11 @@
-"""The driver's errors, told as ours."""
+"""Translate the driver's errors into ours."""
 
 import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pymodels.errors import DuplicateKey, StorageBusy, StorageClosed, StorageError
+from pymodels.backend import errors
 
 TAKEN = {"SQLITE_CONSTRAINT_UNIQUE", "SQLITE_CONSTRAINT_PRIMARYKEY"}
 
@@ -49,15 +49,15 @@ def translation(error: sqlite3.Error, path: str) -> Exception:
     """Give our error for one of the driver's."""
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return StorageBusy(
+        return errors.StorageBusy(
             f"{path}: another program held the database for longer than the "
             f"time-out: {error}"
         )
     if name in TAKEN:
-        return DuplicateKey(f"{path}: {_taken(str(error))} ({error})")
+        return errors.DuplicateKey(f"{path}: {_taken(str(error))} ({error})")
     if isinstance(error, sqlite3.ProgrammingError) and "closed" in str(error):
-        return StorageClosed(f"{path} was closed")
+        return errors.StorageClosed(f"{path} was closed")
     for prefix, hint in HINTS.items():
         if name.startswith(prefix):
-            return StorageError(f"{path}: {hint} ({error})")
-    return StorageError(f"{path}: {error}")
+            return errors.StorageError(f"{path}: {hint} ({error})")
+    return errors.StorageError(f"{path}: {error}")

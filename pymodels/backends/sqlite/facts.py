@@ -52,6 +52,7 @@ class ModelFacts:
     ) -> None:
         self._table = table
         self._membership = terms_of(model.__pymodels_codec__.membership)
+        self._ids = list(map(id, self._membership))
         self._indexes = _usable(table, model, names)
         finds = {
             index.orders[0].path: _decimal_at(index, table)
@@ -63,7 +64,7 @@ class ModelFacts:
         self._question = _question(table, names, finds.values())
         self._found: dict[Seen, Assumed] = {}
         # A table of ours is what it mostly is; a wrong guess costs one compilation.
-        self.assumed = self._given((int(not table.is_ours), 0, *map(bool, finds)))
+        self.assumed = self._given((int(not table.is_ours), 0) + (0,) * len(finds))
 
     def check(self, connection: sqlite3.Connection) -> Assumed:
         """Give what is true of the table now: the same object if nothing changed."""
@@ -78,30 +79,24 @@ class ModelFacts:
         return found
 
     def _made(self, foreign: int, decimals: int, *at_paths: int) -> Assumed:
-        columns = self._table.columns
+        columns = replace(self._table.columns, foreign=bool(foreign))
         if foreign or not self._indexes:
-            columns = replace(columns, foreign=bool(foreign), decimals=bool(decimals))
-            compiled = [compile_predicate(term, columns) for term in self._membership]
-        else:
-            # As the indexes have it, so that they are used.
-            trusted = replace(columns, foreign=False)
-            found = [compile_predicate(term, trusted) for term in self._membership]
-            compiled = [
-                Sql(inlined(sql), (), sql.exact) if sql else None for sql in found
-            ]
-            pairs = zip(self._paths, at_paths, strict=True)
-            columns = replace(
-                trusted,
-                decimals=bool(decimals),
-                ranked=frozenset(
-                    order.path for index in self._indexes for order in index.orders
-                ),
-                without_decimals=frozenset(
-                    path for path, is_there in pairs if not is_there
-                ),
-            )
-        terms = zip(self._membership, compiled, strict=True)
-        return Assumed(columns, {id(term): sql for term, sql in terms})
+            # A foreign text may be read as a Decimal.
+            columns = replace(columns, decimals=bool(foreign or decimals))
+            members = [compile_predicate(term, columns) for term in self._membership]
+            return Assumed(columns, dict(zip(self._ids, members, strict=True)))
+        # As the indexes have it, so that they are used.
+        found = [compile_predicate(term, columns) for term in self._membership]
+        members = [sql and Sql(inlined(sql), (), sql.exact) for sql in found]
+        ranked = {order.path for index in self._indexes for order in index.orders}
+        pairs = zip(self._paths, at_paths, strict=True)
+        columns = replace(
+            columns,
+            decimals=bool(decimals),
+            ranked=frozenset(ranked),
+            without_decimals=frozenset(path for path, has_any in pairs if not has_any),
+        )
+        return Assumed(columns, dict(zip(self._ids, members, strict=True)))
 
 
 class TableFacts:

@@ -11,11 +11,10 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
+from pymodels.backend import errors
 from pymodels.backends._sql.functions import FUNCTIONS
 from pymodels.backends._sql.terms import Sql
 from pymodels.backends.sqlite.errors import translated, translation
-from pymodels.backends.sqlite.writer_lock import WriterLock
-from pymodels.errors import InvalidRecord, StorageClosed, StorageError
 
 OLDEST = (3, 38)
 MOST_IDLE = 8
@@ -23,9 +22,10 @@ PAUSE = 0.01
 SYNCHRONOUS = ("off", "normal", "full", "extra")
 
 Statement = Callable[[sqlite3.Connection], Sql]
+"""What gives a statement, once it has looked at the file as it is then."""
 
 
-def _asked(
+def _execute(
     connection: sqlite3.Connection, sql: str | Statement, parameters: tuple[Any, ...]
 ) -> sqlite3.Cursor:
     if isinstance(sql, str):
@@ -34,28 +34,60 @@ def _asked(
     return connection.execute(found.text, found.parameters)
 
 
+class WriterLock:
+    """A lock that its thread may take again; others wait up to the time-out."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        self._path = path
+        self._timeout = min(max(timeout, 0.0), threading.TIMEOUT_MAX)
+        self._lock = threading.RLock()
+        # Not a method of ours: an interrupt at its start would leave the lock taken.
+        self.release = self._lock.release
+        # What `threading.Condition` asks of a lock.
+        self._is_mine = self._lock._is_owned  # type: ignore[attr-defined]  # untold by the stubs
+
+    def acquire(self) -> None:
+        """Take it, or raise `StorageBusy`."""
+        was_mine = self._is_mine()
+        try:
+            if self._lock.acquire(timeout=self._timeout):
+                return
+        except BaseException:
+            # An interrupt may come when it is taken already.
+            if not was_mine and self._is_mine():
+                self._lock.release()
+            raise
+        raise errors.StorageBusy(
+            f"{self._path}: another thread wrote, or was in a transaction, for "
+            f"longer than the time-out of {self._timeout:g} seconds"
+        )
+
+    def wait(self) -> None:
+        """Take it, however long that takes."""
+        self._lock.acquire()
+
+
 class Reader:
     """A connection that reads; its lock is held while it executes a statement."""
 
-    __slots__ = ("__weakref__", "connection", "is_begun", "lock")
+    __slots__ = ("__weakref__", "connection", "lock")
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self.connection = connection
-        self.is_begun = False
         # The collector may drop an iteration in the middle of anything.
         self.lock = threading.RLock()
 
-    def ask(self, sql: str | Statement, parameters: tuple[Any, ...]) -> sqlite3.Cursor:
-        """Start a SELECT, with the lock held; what it probes is of the same moment."""
+    def execute(
+        self, sql: str | Statement, parameters: tuple[Any, ...]
+    ) -> sqlite3.Cursor:
+        """Start a SELECT, with the lock held; what it looks at is of one moment."""
         if not isinstance(sql, str):
-            self.is_begun = True
             self.connection.execute("BEGIN")
-        return _asked(self.connection, sql, parameters)
+        return _execute(self.connection, sql, parameters)
 
     def end(self) -> None:
-        """End what a probe began."""
-        with self.lock:
-            self.is_begun = False
+        """End what a statement that looked at the file has begun."""
+        with self.lock, suppress(sqlite3.Error):
             if self.connection.in_transaction:
                 self.connection.execute("COMMIT")
 
@@ -66,7 +98,9 @@ class Reader:
         statement. Between two rows it does not, but says that it is closed.
         """
         while not self.lock.acquire(timeout=PAUSE):
-            self.connection.interrupt()
+            # Whoever holds the lock may have closed it.
+            with suppress(sqlite3.Error):
+                self.connection.interrupt()
         try:
             with suppress(sqlite3.Error):
                 self.connection.close()
@@ -99,7 +133,7 @@ class File:
         self._iterating = WeakValueDictionary[int, Reader]()
         self._closed = False
         if sqlite3.sqlite_version_info < OLDEST:
-            raise StorageError(
+            raise errors.StorageError(
                 f"{path}: this Python has SQLite {sqlite3.sqlite_version}; it needs to "
                 f"be {'.'.join(map(str, OLDEST))} or newer"
             )
@@ -151,29 +185,18 @@ class File:
             time.sleep(PAUSE)
 
     def _check(self) -> None:
-        if self._closed or self._process != os.getpid():
-            raise self._refusal()
-
-    def _refusal(self) -> StorageClosed:
-        """Say why no connection can be used: closed, or another process's."""
+        """Refuse to use the connections if they are closed, or another process's."""
         if self._closed:
-            return StorageClosed(f"{self.path} was closed")
-        return StorageClosed(
-            f"{self.path} was opened before this process was forked; open it anew"
-        )
+            raise errors.StorageClosed(f"{self.path} was closed")
+        if self._process != os.getpid():
+            raise errors.StorageClosed(
+                f"{self.path} was opened before this process was forked; open it anew"
+            )
 
     @property
     def in_transaction(self) -> bool:
         """Whether this thread is inside a transaction of the writer."""
         return self._owner is not None and self._owner == threading.get_ident()
-
-    def own(self) -> None:
-        """Note that this thread's reads must see what it has written."""
-        self._owner = threading.get_ident()
-
-    def disown(self) -> None:
-        """Note that the transaction is over."""
-        self._owner = None
 
     # Reading.
 
@@ -186,7 +209,7 @@ class File:
         """
         if self.is_memory or self.in_transaction:
             with self._writing() as writer:
-                rows = _asked(writer, sql, parameters).fetchall()
+                rows = _execute(writer, sql, parameters).fetchall()
             yield from rows
             return
         reader = self._borrow()
@@ -195,7 +218,7 @@ class File:
             self._iterating[id(reader)] = reader
             self._check()
             with reader.lock:
-                cursor = reader.ask(sql, parameters)
+                cursor = reader.execute(sql, parameters)
             # A cursor alone would be closed first when this is dropped, and
             # complain if its connection is closed already.
             yield from chain(cursor)
@@ -213,13 +236,11 @@ class File:
         """Give the only row of a SELECT, or None."""
         if self.is_memory or self.in_transaction:
             with self._writing() as writer:
-                return _asked(writer, sql, parameters).fetchone()
+                return _execute(writer, sql, parameters).fetchone()
         reader = self._borrow()
         try:
             with reader.lock:
-                if isinstance(sql, str):
-                    return reader.connection.execute(sql, parameters).fetchone()
-                return reader.ask(sql, parameters).fetchone()
+                return reader.execute(sql, parameters).fetchone()
         except sqlite3.Error as error:
             raise self._read_failed(error) from error
         finally:
@@ -227,17 +248,19 @@ class File:
 
     def _read_failed(self, error: sqlite3.Error) -> Exception:
         if self._closed:
-            return StorageClosed(f"{self.path} was closed while it was being read")
+            return errors.StorageClosed(
+                f"{self.path} was closed while it was being read"
+            )
         return self._broken(error) or translation(error, self.path)
 
-    def _broken(self, error: sqlite3.Error) -> InvalidRecord | None:
+    def _broken(self, error: sqlite3.Error) -> errors.InvalidRecord | None:
         """Find the row of another program's that no function of SQLite's can read."""
         if not self.find_broken or "malformed JSON" not in str(error):
             return None
-        with suppress(StorageError):
+        with suppress(errors.StorageError):
             row = self.one(self.find_broken)
             if row is not None:
-                return InvalidRecord(
+                return errors.InvalidRecord(
                     f"{self.path}: the record {row[0]!r} is no JSON, so nothing can be "
                     "asked of its table; mend it, or use skip_invalid()",
                     str(row[0]),
@@ -245,21 +268,17 @@ class File:
         return None
 
     def _borrow(self) -> Reader:
-        if self._closed or self._process != os.getpid():
-            raise self._refusal()
+        self._check()
         try:
-            reader = self._idle.pop()
+            return self._idle.pop()
         except IndexError:
             # A reader makes no file where the writer's has gone.
             place = f"file:{quote(os.fsencode(self._place))}?mode=rw"
             with translated(self.path):
-                reader = Reader(self._connect(place, uri=True))
-        return reader
+                return Reader(self._connect(place, uri=True))
 
     def _give_back(self, reader: Reader) -> None:
-        if reader.is_begun:
-            with suppress(sqlite3.Error):
-                reader.end()
+        reader.end()
         if len(self._idle) < MOST_IDLE:
             self._idle.append(reader)
             if not self._closed:
@@ -274,27 +293,34 @@ class File:
             return writer.execute(sql, parameters).rowcount
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Give the writer to this thread alone."""
-        self._check()
+    def exclusive(self) -> Iterator[None]:
+        """Keep other threads' writes out; they can read."""
         # In a transaction this thread has the lock.
         is_taken = self.in_transaction
         if not is_taken:
             self.lock.acquire()
         try:
-            self._check_transaction()
-            yield self.writer
-        except sqlite3.Error as error:
-            raise self._broken(error) or translation(error, self.path) from error
+            yield
         finally:
             if not is_taken:
                 self.lock.release()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Give the writer to this thread alone."""
+        self._check()
+        with self.exclusive():
+            try:
+                self._check_transaction()
+                yield self.writer
+            except sqlite3.Error as error:
+                raise self._broken(error) or translation(error, self.path) from error
 
     def _check_transaction(self) -> None:
         """Refuse to go on, outside a transaction, with what was begun in one."""
         self._check()
         if self.in_transaction and not self.writer.in_transaction:
-            raise StorageError(
+            raise errors.StorageError(
                 f"{self.path}: the database undid the transaction; nothing of it was "
                 "written"
             )
@@ -303,56 +329,65 @@ class File:
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Run several statements as one; a savepoint inside a transaction."""
         with self._writing() as writer:
-            depth = 1 if writer.in_transaction else 0
+            savepoint = "inner" if writer.in_transaction else ""
             try:
-                self.begin(depth, "inner")
+                self.begin(savepoint)
                 yield writer
-                self.commit(depth, "inner")
+                self.commit(savepoint)
             except BaseException:
-                self.rollback(depth, "inner")
+                self.rollback(savepoint)
                 raise
 
-    def begin(self, depth: int, name: str) -> None:
+    def begin(self, savepoint: str = "") -> None:
         """Begin a transaction, or a savepoint of that name."""
         self._check_transaction()
         try:
             with translated(self.path):
-                self.writer.execute(f"SAVEPOINT {name}" if depth else "BEGIN IMMEDIATE")
+                self.writer.execute(
+                    f"SAVEPOINT {savepoint}" if savepoint else "BEGIN IMMEDIATE"
+                )
+            self._owner = threading.get_ident()
         except Exception:
             raise
         except BaseException:
             # An interrupt may come when it has begun.
-            self.rollback(depth, name)
+            self.rollback(savepoint)
             raise
 
-    def commit(self, depth: int, name: str) -> None:
+    def commit(self, savepoint: str = "") -> None:
         """Commit; a transaction that the database undid by itself is an error."""
         try:
             self._check_transaction()
             with translated(self.path):
-                self.writer.execute(f"RELEASE {name}" if depth else "COMMIT")
+                self.writer.execute(f"RELEASE {savepoint}" if savepoint else "COMMIT")
+            if not savepoint:
+                self._owner = None
         except BaseException:
-            if not depth:
-                self.rollback(depth, name)
+            if not savepoint:
+                self.rollback()
             raise
 
-    def rollback(self, depth: int, name: str) -> None:
+    def rollback(self, savepoint: str = "") -> None:
         """Undo, unless the database already has, or the transaction is not ours."""
-        if self._closed or self._process != os.getpid():
-            return
-        if not self.writer.in_transaction:
-            return
-        with translated(self.path):
-            if not depth:
-                self.writer.execute("ROLLBACK")
+        try:
+            if self._closed or self._process != os.getpid():
                 return
-            try:
-                self.writer.execute(f"ROLLBACK TO {name}")
-                self.writer.execute(f"RELEASE {name}")
-            except sqlite3.OperationalError as error:
-                # An interrupt may come before it is there, or when it is gone.
-                if "no such savepoint" not in str(error):
-                    raise
+            if not self.writer.in_transaction:
+                return
+            with translated(self.path):
+                if not savepoint:
+                    self.writer.execute("ROLLBACK")
+                    return
+                try:
+                    self.writer.execute(f"ROLLBACK TO {savepoint}")
+                    self.writer.execute(f"RELEASE {savepoint}")
+                except sqlite3.OperationalError as error:
+                    # An interrupt may come before it is there, or when it is gone.
+                    if "no such savepoint" not in str(error):
+                        raise
+        finally:
+            if not savepoint:
+                self._owner = None
 
     def sync_log(self) -> None:
         """Wait until what was written is on the disk, whatever `synchronous` says.
@@ -373,16 +408,18 @@ class File:
             _OF_A_PARENT.append(self)
             return
         self._closed = True
-        iterating = [reference() for reference in self._iterating.valuerefs()]
-        for reader in (*self._idle.copy(), *iterating):
-            if reader is not None:
-                reader.close()
-        self.lock.wait()
         try:
-            with translated(self.path):
-                self.writer.close()
+            iterating = [reference() for reference in self._iterating.valuerefs()]
+            for reader in (*self._idle.copy(), *iterating):
+                if reader is not None:
+                    reader.close()
         finally:
-            self.lock.release()
+            self.lock.wait()
+            try:
+                with translated(self.path):
+                    self.writer.close()
+            finally:
+                self.lock.release()
 
 
 _OF_A_PARENT: list[File] = []

@@ -1,7 +1,7 @@
 """Records in one table of an SQLite file: key, JSON body, note of kinds."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import unquote, urlsplit
@@ -24,7 +24,6 @@ from pymodels.backends.sqlite.facts import TableFacts
 from pymodels.backends.sqlite.file import SYNCHRONOUS, File
 from pymodels.backends.sqlite.indexes import create_index, index_names
 from pymodels.backends.sqlite.table import (
-    Table,
     check_names,
     decimal_index,
     foreign_index,
@@ -70,12 +69,18 @@ class Storage(BaseStorage):
             raise errors.SettingsError(f"path is {path!r}; it takes the name of a file")
         if isinstance(timeout, bool) or not isinstance(timeout, int | float):
             raise errors.SettingsError(f"timeout is {timeout!r}; it takes seconds")
-        asked = Table(table, key_column, body_column, kinds_column)
-        check_names(asked)
+        check_names(
+            table=table,
+            key_column=key_column,
+            body_column=body_column,
+            kinds_column=kinds_column,
+        )
         self.path = fspath(path)
         self.file = File(self.path, float(timeout), synchronous)
         try:
-            self.table = open_table(self.file, asked)
+            self.table = open_table(
+                self.file, table, key_column, body_column, kinds_column
+            )
             self.file.find_broken = self.table.find_broken
             self.facts = TableFacts(self.table, index_names(self.file, self.table))
         except BaseException:
@@ -231,8 +236,7 @@ class Storage(BaseStorage):
 
     def discard(self, key: str) -> bool:
         """Remove."""
-        sql = f"DELETE FROM {self.table.source} WHERE {self.table.has_key}"
-        return self.file.write(sql, (key,)) == 1
+        return self.file.write(self.table.delete_one, (key,)) == 1
 
     def clear(self) -> None:
         """Remove all records."""
@@ -274,33 +278,23 @@ class Storage(BaseStorage):
 
     # Transactions.
 
-    @contextmanager
-    def exclusive(self) -> Iterator[None]:
+    def exclusive(self) -> AbstractContextManager[None]:
         """Keep other threads' writes out; they can read."""
-        if self.file.in_transaction:
-            yield
-            return
-        self.file.lock.acquire()
-        try:
-            yield
-        finally:
-            self.file.lock.release()
+        return self.file.exclusive()
 
     def begin(self, depth: int) -> None:
         """Begin; other programs can read, and wait to write."""
-        self.file.begin(depth, f"level{depth}")
-        self.file.own()
+        self.file.begin(_savepoint(depth))
 
     def commit(self, depth: int) -> None:
         """Make it final."""
-        self.file.commit(depth, f"level{depth}")
-        if depth == 0:
-            self.file.disown()
+        self.file.commit(_savepoint(depth))
 
     def rollback(self, depth: int) -> None:
         """Undo it."""
-        try:
-            self.file.rollback(depth, f"level{depth}")
-        finally:
-            if depth == 0:
-                self.file.disown()
+        self.file.rollback(_savepoint(depth))
+
+
+def _savepoint(depth: int) -> str:
+    """Name the savepoint of a transaction inside others; "" for the outermost."""
+    return f"level{depth}" if depth else ""
