@@ -9,11 +9,10 @@ TWO := -n 2 --dist loadgroup --no-loadscope-reorder
 BENCH := .venv-bench
 BENCH_READY := $(BENCH)/ready
 FUZZ ?= 100000
-SOAKED = $(shell grep -rl PYMODELS_SOAK tests --include='test_*.py')
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix unit backend fuzz soak bench docs \
+.PHONY: help demo test quick check fix backend fuzz soak bench docs \
 	python-venv system install-system
 
 help: ## this list
@@ -34,18 +33,19 @@ fix: $(READY) ## formatter and safe lint fixes
 	$(BIN)/ruff check --fix --quiet
 	$(BIN)/ruff format --quiet
 
-unit: $(READY) ## the tests that need no server
-	$(PYTEST) -m "not server"
+quick: $(READY) ## what needs no server, in short: in a minute on one core
+	$(BIN)/ruff check --quiet
+	PYMODELS_QUICK=1 $(BIN)/pytest -m "not server and not slow"
 
 backend: $(READY) system ## the kit on one backend: make backend NAME=sqlite
 	$(if $(NAME),,$(error which one? make backend NAME=sqlite))
 	$(PYTEST) tests/backends/test_$(NAME).py
 
 fuzz: $(READY) system ## the random tests with many more examples
-	PYMODELS_FUZZ=$(FUZZ) $(PYTEST) -k reference tests/backends
+	PYMODELS_FUZZ=$(FUZZ) $(PYTEST) $(TWO) -k "reference or and_or_and_not" tests
 
-soak: $(READY) system ## kills, faults, threads and frames at their full length
-	PYMODELS_SOAK=1 $(PYTEST) $(SOAKED)
+soak: $(READY) system ## all tests of backends and servers at their full length
+	PYMODELS_SOAK=1 $(PYTEST) $(TWO) tests/backends tests/tokyo
 
 # NAME=sqlite measures one database, QUICK=1 little of each, TREE=path another tree too.
 bench: $(BENCH_READY) system ## benchmarks against drivers and peers: QUICK=1 NAME=sqlite

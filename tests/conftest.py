@@ -1,4 +1,4 @@
-"""Each server is started by one worker, which runs all tests that need it."""
+"""Which worker runs what, and what `make quick` leaves out, by the names of files."""
 
 import pytest
 
@@ -12,8 +12,14 @@ GROUPS = {
     "test_examples": "replica set",
     "test_mongodb": "mongodb",
 }
-"""By the beginnings of modules' names; every other module is a group of its own."""
-LAST = len(GROUPS)
+"""Files that need one server are of one group, so that it is started once.
+
+They are named by their beginnings, those first that take the longest. Every other file
+is a group of its own.
+"""
+SLOW = ("concurrency", "kills", "kit", "large", "pushdown", "random", "typing")
+SLOW += ("_btree", "_hash", "_indexed", "example_backend", "pushing")
+"""Files that are left out of `make quick`, by how their names end."""
 
 
 def group_of(item: pytest.Item) -> tuple[int, str]:
@@ -21,11 +27,13 @@ def group_of(item: pytest.Item) -> tuple[int, str]:
     for place, (beginning, group) in enumerate(GROUPS.items()):
         if item.path.name.startswith(beginning):
             return place, group
-    return LAST, str(item.path)
+    return len(GROUPS), str(item.path)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put each test into its group, those first that take the longest."""
+    """Put each test into its group, and mark what is slow."""
     items.sort(key=lambda item: group_of(item)[0])
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group_of(item)[1]))
+        if item.path.stem.endswith(SLOW):
+            item.add_marker(pytest.mark.slow)

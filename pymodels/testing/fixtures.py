@@ -29,8 +29,9 @@ def keys(query: Any) -> list[str]:
 
 @pytest.fixture(scope="module")
 def is_thorough(request: pytest.FixtureRequest) -> bool:
-    """Say whether to ask much: of a backend's main form, and of all in a soak."""
-    return is_soak() or bool(getattr(request.module, "thorough", True))
+    """Say whether to ask much: of a backend's main form; of all in a soak."""
+    is_main = getattr(request.module, "thorough", True)
+    return is_soak() or (is_main and not os.environ.get("PYMODELS_QUICK"))
 
 
 @pytest.fixture(scope="module")

@@ -1,16 +1,15 @@
 """A primary is killed while threads write: what was acknowledged is there.
 
-Each write is acknowledged, has failed, or is uncertain, and no other thing. Two
-rounds are run, five where PYMODELS_SOAK is set.
+Each write is acknowledged, has failed, or is uncertain, and no other thing.
 """
 
-import os
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import mongod
 import pytest
+from lengths import length
 from mongo_places import places_on
 
 import pymodels
@@ -18,7 +17,7 @@ from pymodels import Model, StorageError, WriteUncertain
 
 pytestmark = pytest.mark.server
 
-ROUNDS = 5 if os.environ.get("PYMODELS_SOAK") else 2
+ROUNDS = length(1, 5)
 WRITERS = 4
 MORE = 100
 

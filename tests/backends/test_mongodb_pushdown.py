@@ -1,6 +1,5 @@
 """What MongoDB answers alone, membership included: nothing is left over, and exact."""
 
-import os
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from random import Random
@@ -10,6 +9,7 @@ import mongod
 import pytest
 from bson.binary import Binary
 from bson.objectid import ObjectId
+from lengths import FUZZ, length
 from mongo_places import places_on
 
 from pymodels import F, Model, QueryError, ResidualForbidden
@@ -58,7 +58,7 @@ class Unasking(Model):
     text: str | None = None
 
 
-RECORDS = 300 if os.environ.get("PYMODELS_FUZZ") else 60
+RECORDS = 300 if FUZZ else 60
 
 
 def random_samples(seed):
@@ -245,7 +245,7 @@ def conditions(random, depth=3):
 @pytest.mark.parametrize("seed", range(4))
 def test_and_or_and_not_of_them_run_in_the_database(storage, records, seed):
     random = Random(seed)
-    rounds = 2000 if os.environ.get("PYMODELS_FUZZ") else 100
+    rounds = 2000 if FUZZ else length(50, 100)
     for _ in range(rounds):
         condition = conditions(random)
         judge(Sample.objects(storage).where(condition), records)

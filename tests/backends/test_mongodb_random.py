@@ -7,14 +7,11 @@ reads it. ``PYMODELS_FUZZ=N`` asks N questions of each kind of collection, with 
 seeds.
 """
 
-import os
 from copy import deepcopy
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import count
 from math import inf, nan
-from random import SystemRandom
 from uuid import UUID
 
 import bson
@@ -33,6 +30,7 @@ from bson.objectid import ObjectId
 from bson.raw_bson import RawBSONDocument
 from bson.regex import Regex
 from bson.timestamp import Timestamp
+from lengths import questions, seeds
 from mongo_places import places_on
 from pydantic import AwareDatetime, NaiveDatetime, ValidationError
 from random_tables import alike, judge_instances, judge_values
@@ -48,7 +46,7 @@ from pymodels.testing.random.universe import Chance, random_records
 
 pytestmark = pytest.mark.server
 
-QUESTIONS = 700
+QUESTIONS = questions(300, 700)
 """Questions of each kind of collection."""
 A_ROUND = 60
 CHANGES = 0.12
@@ -465,10 +463,8 @@ def places():
 
 @pytest.mark.parametrize("make", COLLECTIONS, ids=[one.__name__ for one in COLLECTIONS])
 def test_reference_answers_alike_on_every_kind_of_collection(make, places):
-    wanted = os.environ.get("PYMODELS_FUZZ")
-    left = int(wanted or QUESTIONS)
-    for number in count():
-        seed = f"{SystemRandom().getrandbits(48):x}" if wanted else str(number)
+    left = QUESTIONS
+    for seed in seeds():
         with places.storage() as storage:
             left -= one_round(make, storage, seed)
         if left <= 0:

@@ -1,10 +1,6 @@
-"""Threads and processes at once on one SQLite file, checked against a model.
-
-About ten seconds of work; a minute if PYMODELS_SOAK is set.
-"""
+"""Threads and processes at once on one SQLite file, checked against a model."""
 
 import json
-import os
 import random
 import threading
 import time
@@ -12,11 +8,12 @@ from contextlib import ExitStack
 
 import pytest
 from children import forked
+from lengths import length
 from workers import RECORDS, Shared, Tall, Worker, assert_same, thread_work
 
 from pymodels.backends.sqlite import Storage
 
-SECONDS = 60.0 if os.environ.get("PYMODELS_SOAK") else 6.0
+SECONDS = length(2.0, 60.0)
 THREADS = 8
 PROCESSES = 4
 TIMEOUT = 30.0

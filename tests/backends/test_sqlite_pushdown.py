@@ -1,6 +1,5 @@
 """What SQLite answers alone, membership included: nothing is left over, and exact."""
 
-import os
 import re
 import warnings
 from datetime import UTC, date, datetime
@@ -9,6 +8,7 @@ from random import Random
 from typing import Any, Literal
 
 import pytest
+from lengths import FUZZ, length
 
 from pymodels import F, Model, ResidualForbidden, ResidualWarning
 from pymodels.backends.sqlite import Storage
@@ -53,7 +53,7 @@ class Unasking(Model):
     text: str | None = None
 
 
-RECORDS = 300 if os.environ.get("PYMODELS_FUZZ") else 60
+RECORDS = 300 if FUZZ else 60
 
 
 def random_samples(seed):
@@ -262,7 +262,7 @@ def conditions(random, depth=3):
 @pytest.mark.parametrize("seed", range(4))
 def test_and_or_and_not_of_them_run_in_the_database(storage, records, seed):
     random = Random(seed)
-    rounds = 2000 if os.environ.get("PYMODELS_FUZZ") else 100
+    rounds = 2000 if FUZZ else length(50, 100)
     for _ in range(rounds):
         condition = conditions(random)
         for model in (Sample, Unasking):

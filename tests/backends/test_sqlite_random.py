@@ -7,13 +7,11 @@ asks N questions of each table, with new seeds.
 """
 
 import json
-import os
 import re
 from decimal import Decimal
-from itertools import count
-from random import SystemRandom
 
 import pytest
+from lengths import questions, seeds
 from random_tables import (
     FOREIGN_NUMBERS,
     FOREIGN_TEXTS,
@@ -30,7 +28,7 @@ from pymodels.testing.random import asking, universe
 from pymodels.testing.random.asking import Refused
 from pymodels.testing.random.universe import Chance, random_records
 
-QUESTIONS = 700
+QUESTIONS = questions(350, 700)
 """Questions of each kind of table."""
 A_ROUND = 50
 
@@ -199,11 +197,9 @@ def told(question, storage, seed, error):
 
 @pytest.mark.parametrize("make", TABLES, ids=[one.__name__ for one in TABLES])
 def test_reference_answers_alike_on_every_kind_of_table(make, tmp_path):
-    wanted = os.environ.get("PYMODELS_FUZZ")
-    left = int(wanted or QUESTIONS)
-    for number in count():
-        seed = f"{SystemRandom().getrandbits(48):x}" if wanted else str(number)
-        path = tmp_path / f"{number}.db"
+    left = QUESTIONS
+    for seed in seeds():
+        path = tmp_path / f"{seed}.db"
         left -= one_round(make, path, seed)
         path.unlink()
         if left <= 0:

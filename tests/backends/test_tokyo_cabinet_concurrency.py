@@ -1,22 +1,19 @@
-"""Threads, processes and forks on files of Tokyo Cabinet, checked against a model.
-
-Some seconds of work; a minute if PYMODELS_SOAK is set.
-"""
+"""Threads, processes and forks on files of Tokyo Cabinet, checked against a model."""
 
 import json
-import os
 import threading
 import time
 from contextlib import suppress
 
 import pytest
 from children import forked, outcome
+from lengths import length
 from workers import RECORDS, Own, Shared, Tall, assert_same, thread_work
 
 from pymodels import StorageBusy, StorageClosed, StorageError
 from pymodels.backends.tokyo_cabinet import Storage
 
-SECONDS = 60.0 if os.environ.get("PYMODELS_SOAK") else 4.0
+SECONDS = length(1.5, 60.0)
 THREADS = 8
 FILES = {
     "table": {"path": "shared.tct"},

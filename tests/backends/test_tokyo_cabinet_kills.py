@@ -1,9 +1,5 @@
-"""A program that is killed in mid-write loses nothing that it acknowledged.
+"""A program that is killed in mid-write loses nothing that it acknowledged."""
 
-Twenty rounds a kind of file; 200 if PYMODELS_SOAK is set.
-"""
-
-import os
 import random
 import threading
 import warnings
@@ -11,13 +7,14 @@ import warnings
 import pytest
 from children import forked
 from killing import Entry, assert_kept, killed
+from lengths import length
 
 from pymodels import Model
 from pymodels.backends._tokyo.columns import column_of
 from pymodels.backends.tokyo_cabinet import Storage
 from pymodels.tokyo.search import Condition, Operator, Search
 
-ROUNDS = 200 if os.environ.get("PYMODELS_SOAK") else 20
+ROUNDS = length(10, 200)
 SEED = 7
 
 

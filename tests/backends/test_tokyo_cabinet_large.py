@@ -1,17 +1,14 @@
-"""Many records in one table: loaded, indexed, asked and read in bounded memory.
+"""Many records in one table: loaded, indexed, asked and read in bounded memory."""
 
-Thirty thousand of them; a million if PYMODELS_SOAK is set.
-"""
-
-import os
 import tracemalloc
 
 import pytest
+from lengths import length
 
 from pymodels import Model
 from pymodels.backends.tokyo_cabinet import Storage
 
-RECORDS = 1_000_000 if os.environ.get("PYMODELS_SOAK") else 30_000
+RECORDS = length(20_000, 1_000_000)
 MOST_MEMORY = 4 * 2**20
 
 

@@ -6,11 +6,8 @@ that were changed without their notes. ``PYMODELS_FUZZ=N`` asks N questions of e
 kind of table, with new seeds.
 """
 
-import os
-from itertools import count
-from random import SystemRandom
-
 import pytest
+from lengths import questions, seeds
 from random_tables import (
     FOREIGN_NUMBERS,
     FOREIGN_TEXTS,
@@ -30,7 +27,7 @@ from pymodels.testing.random.universe import Chance, random_records
 from pymodels.tokyo.library import OpenMode, Table
 from pymodels.tokyo.packing import unpack
 
-QUESTIONS = 200
+QUESTIONS = questions(100, 200)
 A_ROUND = 50
 ODD_BYTES = [b"", b"\xff", b"a\0b", b"\xc0\x80", b"\0", b"a\xc0\x80", b"ab\0c", b"7\0"]
 ODD_TEXTS = [
@@ -211,10 +208,8 @@ def told(question, storage, seed, error):
 
 @pytest.mark.parametrize("make", TABLES, ids=[one.__name__ for one in TABLES])
 def test_reference_answers_alike_on_every_kind_of_table(make, tmp_path):
-    wanted = os.environ.get("PYMODELS_FUZZ")
-    left = int(wanted or QUESTIONS)
-    for number in count():
-        seed = f"{SystemRandom().getrandbits(48):x}" if wanted else str(number)
-        left -= one_round(make, tmp_path / f"{number}.tct", seed)
+    left = QUESTIONS
+    for seed in seeds():
+        left -= one_round(make, tmp_path / f"{seed}.tct", seed)
         if left <= 0:
             return

@@ -1,6 +1,5 @@
 """Servers that die, stop, or are far down a bad line: a right answer or an error."""
 
-import os
 import signal
 import threading
 from contextlib import suppress
@@ -8,6 +7,7 @@ from random import Random, SystemRandom
 
 import pytest
 import tyrant
+from lengths import IS_SOAK, length
 from tyrant_proxy import Proxy
 
 from pymodels import Model, PyModelsError, StorageBusy, StorageError, WriteUncertain
@@ -15,14 +15,13 @@ from pymodels.backends.tokyo_tyrant import Storage
 
 pytestmark = pytest.mark.server
 
-SOAKED = bool(os.environ.get("PYMODELS_SOAK"))
-ROUNDS = range(20 if SOAKED else 1)
+ROUNDS = range(length(1, 20))
 STEPS = 400
 TIMEOUT = 0.3
 
 
 def seed_of(number):
-    return SystemRandom().randrange(2**32) if SOAKED else number + 6
+    return SystemRandom().randrange(2**32) if IS_SOAK else number + 6
 
 
 class Counter(Model):

@@ -6,13 +6,11 @@ that were changed without their notes. ``PYMODELS_FUZZ=N`` asks N questions of e
 kind of table, with new seeds.
 """
 
-import os
 from contextlib import suppress
-from itertools import count
-from random import SystemRandom
 
 import pytest
 import tyrant
+from lengths import questions, seeds
 from random_tables import (
     FOREIGN_NUMBERS,
     FOREIGN_TEXTS,
@@ -33,7 +31,7 @@ from pymodels.tokyo.search import IndexType
 
 pytestmark = pytest.mark.server
 
-QUESTIONS = 150
+QUESTIONS = questions(100, 150)
 A_ROUND = 50
 ODD_BYTES = [b"", b"\xff", b"a\0b", b"\xc0\x80", b"\0", b"ab\0c", b"7\0", b"a\0b\0c"]
 ODD_TEXTS = ["+5", " 7", "1e3", "007", "-0", "true", "True", "[1]", "{}", "[", "7"]
@@ -175,10 +173,8 @@ def one_round(storage, make, seed):
 
 @pytest.mark.parametrize("make", TABLES, ids=lambda make: make.__name__)
 def test_reference_answers_questions_of_others_tables(storage, make):
-    wanted = int(os.environ.get("PYMODELS_FUZZ", QUESTIONS))
-    is_new, asked = "PYMODELS_FUZZ" in os.environ, 0
-    for number in count():
-        seed = f"{SystemRandom().getrandbits(48):x}" if is_new else str(number)
+    asked = 0
+    for seed in seeds():
         asked += one_round(storage, make, seed)
-        if asked >= wanted:
+        if asked >= QUESTIONS:
             return

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import tyrant
+from lengths import length
 
 from pymodels.backends.tokyo_cabinet import Storage as CabinetStorage
 from pymodels.backends.tokyo_tyrant import Storage
@@ -21,7 +22,7 @@ from pymodels.testing.random.universe import Chance, random_records
 
 pytestmark = pytest.mark.server
 
-QUESTIONS = 60
+QUESTIONS = length(25, 60)
 CONTRACT = Path(__file__).parents[1] / "contract.py"
 
 both_servers = pytest.mark.parametrize("is_original", [False, True])

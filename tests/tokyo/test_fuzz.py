@@ -8,21 +8,21 @@ from pathlib import Path
 
 import pytest
 import tyrant
+from lengths import IS_SOAK, length
 from tyrant_fuzz import FRAMES_IN_A_ROW, stream
 
 pytestmark = pytest.mark.server
 
-SOAKED = bool(os.environ.get("PYMODELS_SOAK"))
-FRAMES = 50_000 if SOAKED else 20_000
+FRAMES = length(6_000, 50_000)
 """For one server: with more it has so many indexes that each frame takes long."""
-SERVERS = range(20 if SOAKED else 1)
+SERVERS = range(length(1, 20))
 MEMORY = 400 * 2**20
 
 
 @pytest.mark.parametrize("number", SERVERS)
 @pytest.mark.parametrize("kind", ["TABLE", "HASH"])
 def test_random_frames_harm_nobody(kind, number):
-    seed = random.SystemRandom().randrange(2**32) if SOAKED else number + 6
+    seed = random.SystemRandom().randrange(2**32) if IS_SOAK else number + 6
     rng = random.Random(seed)
     with tyrant.Server(kind=kind) as server:
         witness = server.client(timeout=60)
