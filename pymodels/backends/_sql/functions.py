@@ -23,8 +23,6 @@ from pymodels.backend import (
 )
 from pymodels.backends._sql.numbers import EXACT_INTEGERS, sort_text
 
-Function = Callable[..., Any]
-
 
 def _decimal(text: Any) -> Decimal | None:
     try:
@@ -137,17 +135,20 @@ def pm_reads_as(text: Any, names: str, marks: str) -> bool:
     return isinstance(text, str) and _read(text, names) in marks.split()
 
 
-FUNCTIONS: dict[str, tuple[int, Function]] = {
-    "pm_compare": (2, pm_compare),
-    "pm_number": (1, pm_number),
-    "pm_below": (1, pm_below),
-    "pm_above": (1, pm_above),
-    "pm_bytes": (1, pm_bytes),
-    "pm_fold": (1, pm_fold),
-    "pm_matches": (3, pm_matches),
-    "pm_words": (3, pm_words),
-    "pm_same": (4, pm_same),
-    "pm_reads": (2, pm_reads),
-    "pm_reads_as": (3, pm_reads_as),
+FUNCTIONS = {
+    function.__name__: function
+    for function in (
+        pm_compare,
+        pm_number,
+        pm_below,
+        pm_above,
+        pm_bytes,
+        pm_fold,
+        pm_matches,
+        pm_words,
+        pm_same,
+        pm_reads,
+        pm_reads_as,
+    )
 }
-"""Name to number of arguments and function; all are deterministic."""
+"""Name to function; all are deterministic."""

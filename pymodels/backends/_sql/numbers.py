@@ -71,6 +71,17 @@ def compare_number(operator: str, value: Number, at: SqlValue) -> Sql:
     return Sql(f"({test} OR ({exactly}))", (near, str(Decimal(value))))
 
 
+def number_between(low: Number, high: Number, at: SqlValue) -> Sql | None:
+    """Compile a range with both ends that reads the value once; None if it cannot."""
+    (first, first_side), (last, last_side) = neighbour(low), neighbour(high)
+    if at.rank or at.foreign or at.decimals or first_side or last_side:
+        return None
+    # Text is above all numbers, so the upper end keeps it out.
+    may_be_bool = first <= 1 and last >= 0
+    guard = is_not_bool(at) if may_be_bool else ""
+    return Sql(f"({at.value} BETWEEN ? AND ?{guard})", (first, last))
+
+
 LARGEST = "1.7976931348623157e308"
 
 

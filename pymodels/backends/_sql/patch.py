@@ -5,7 +5,7 @@ path is guarded by a test of each map above it, for `json_set` does nothing, and
 says nothing, where one of them has become something else.
 """
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from pymodels.backend import Changes, Path, json_body
@@ -22,9 +22,6 @@ MOST_PATHS = 60
 MOST_CALLS = 5
 """Calls in each other; SQLite's parser has a stack of 100 places."""
 
-Pair = tuple[str, str, Sequence[Any]]
-"""The expressions of a path and of its value, and what the value binds."""
-
 
 def can_patch(changes: Changes) -> bool:
     """Say whether SQL can spell every name in the paths, and all of them at once."""
@@ -34,40 +31,53 @@ def can_patch(changes: Changes) -> bool:
 
 def assignments(changes: Changes, columns: Columns) -> Sql:
     """Give the SET clause of an UPDATE that makes the changes."""
-    removed = [_at(path, columns) for path in changes.removes]
-    unmarked = removed.copy()
-    bodies: list[Pair] = []
-    notes: list[Pair] = []
+    bodies: list[Any] = []
+    notes: list[Any] = []
+    marked: list[Path] = []
     for path, value in changes.sets.items():
-        wholes = (*changes.ancestors.get(path, ()), value)
-        if len(wholes) < len(path):
-            wholes = _nested(path, value)
-        texts, marks = zip(*map(json_body.value_json, wholes), strict=True)
-        where, chosen = _target(path, columns)
-        bodies.append((where, chosen, texts))
-        unmarked.append(where)
-        if any(marks):
-            notes.append((where, chosen, marks))
-    body, bound = _changed(columns.body, removed, bodies)
+        wholes: tuple[Any, ...] = (value,)
+        if len(path) > 1:
+            wholes = (*changes.ancestors.get(path, ()), value)
+            if len(wholes) < len(path):
+                wholes = _nested(path, value)
+        texts = [json_body.value_json(whole) for whole in wholes]
+        bodies += [body for body, _ in texts]
+        if columns.has_note and any(note for _, note in texts):
+            notes += [note for _, note in texts]
+            marked.append(path)
+    text = _clause(columns, tuple(changes.sets), tuple(marked), changes.removes)
+    return Sql(text, (*bodies, *notes))
+
+
+@lru_cache(512)
+def _clause(
+    columns: Columns,
+    sets: tuple[Path, ...],
+    marked: tuple[Path, ...],
+    removes: tuple[Path, ...],
+) -> str:
+    """Give the text of the SET clause: the same for other values at these paths."""
+    targets = {path: _target(path, columns) for path in sets}
+    removed = [_at(path, columns) for path in removes]
+    body = _changed(columns.body, removed, list(targets.values()))
     if not columns.has_note:
-        return Sql(f"{columns.body}={body}", bound)
-    note, bound_to_note = _changed(f"coalesce({columns.kinds},'{{}}')", unmarked, notes)
+        return f"{columns.body}={body}"
+    unmarked = removed + [where for where, _ in targets.values()]
+    start = f"coalesce({columns.kinds},'{{}}')"
+    note = _changed(start, unmarked, [targets[path] for path in marked])
     # A foreign row stays one: its other texts keep their meaning.
     note = f"CASE WHEN {columns.kinds} IS NULL THEN NULL ELSE {note} END"
-    return Sql(f"{columns.body}={body},{columns.kinds}={note}", bound + bound_to_note)
+    return f"{columns.body}={body},{columns.kinds}={note}"
 
 
-def _changed(
-    text: str, removed: list[str], pairs: list[Pair]
-) -> tuple[str, tuple[Any, ...]]:
+def _changed(text: str, removed: list[str], targets: list[tuple[str, str]]) -> str:
     """Give the expression of a JSON text with paths removed, then set."""
     for at in range(0, len(removed), MOST_PATHS):
         text = f"json_remove({text},{','.join(removed[at : at + MOST_PATHS])})"
-    for at in range(0, len(pairs), MOST_PATHS):
-        part = pairs[at : at + MOST_PATHS]
-        spelled = ",".join(f"{where},{chosen}" for where, chosen, _ in part)
-        text = f"json_set({text},{spelled})"
-    return text, tuple(value for _, _, values in pairs for value in values)
+    for at in range(0, len(targets), MOST_PATHS):
+        pairs = [f"{where},{value}" for where, value in targets[at : at + MOST_PATHS]]
+        text = f"json_set({text},{','.join(pairs)})"
+    return text
 
 
 def _target(path: Path, columns: Columns) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from pymodels.backends._sql.numbers import (
     equal_numbers,
     is_finite,
     is_in,
+    number_between,
 )
 from pymodels.backends._sql.terms import ALWAYS, NEVER, Sql, joined
 from pymodels.backends._sql.values import Columns, SqlValue, value_at
@@ -44,6 +45,22 @@ def compile_predicate(node: p.Predicate, columns: Columns) -> Sql | None:
             return joined(" AND ", [compile_predicate(term, columns) for term in terms])
         case p.Or(terms):
             return joined(" OR ", [compile_predicate(term, columns) for term in terms])
+    return None
+
+
+def compile_range(
+    low: p.Predicate | None, high: p.Predicate, columns: Columns
+) -> Sql | None:
+    """Compile neighbouring terms that are the two ends of a range as one.
+
+    That reads the value only once; None where it is not so, or needs more guards.
+    """
+    match low, high:
+        case p.GreaterOrEqual(path, first), p.LessOrEqual(other, last) if (
+            path == other != KEY and kind_of(first) is kind_of(last) is Kind.NUMBER
+        ):
+            at = value_at(columns, path, low.declared)
+            return number_between(first, last, at) if at else None
     return None
 
 
@@ -115,8 +132,8 @@ def _kind_test(kind: Kind, at: SqlValue) -> str:
         case Kind.NUMBER:
             test = f"{at.type} IN ('integer','real')"
             test += f" AND {is_finite(at)}" if at.foreign else ""
-            decimal = f" OR ({at.type}='text' AND {at.has_mark('decimal')})"
-            return f"({test})" + (decimal if at.decimals else "")
+            decimal = f" OR {at.has_mark('decimal')}" if at.decimals else ""
+            return f"({test}){decimal}"
         case Kind.STRING:
             return f"({at.is_string})"
         case Kind.BOOL:
@@ -129,7 +146,7 @@ def _kind_test(kind: Kind, at: SqlValue) -> str:
             if not at.foreign:
                 return "0"
             return f"({at.type} IN ('integer','real') AND NOT {is_finite(at)})"
-    return f"({at.type}='text' AND {at.has_mark(*MARKS[kind])})"
+    return at.has_mark(*MARKS[kind])
 
 
 MARKS: dict[Kind, tuple[str, ...]] = {

@@ -10,17 +10,22 @@ the statement is compiled anew.
 import sqlite3
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from pymodels.backend import BoundIndex, Kind, Path, Predicate, terms_of
+from pymodels.backend import (
+    BoundIndex,
+    Instance,
+    Kind,
+    Path,
+    Predicate,
+    codec_of,
+    is_model,
+    terms_of,
+)
 from pymodels.backends._sql.predicates import compile_predicate
 from pymodels.backends._sql.terms import Sql, inlined
 from pymodels.backends._sql.values import RANKS, Columns
 from pymodels.backends.sqlite.indexes import index_name, leading_term, members_sql
 from pymodels.backends.sqlite.table import HAS_DECIMAL, Table, decimal_index
-
-if TYPE_CHECKING:
-    from pymodels.models.model import Model
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,10 +33,12 @@ class Assumed:
     """What a statement assumes of the table: its columns, and membership in SQL.
 
     ``members`` are the terms of membership by identity, None where Python must look.
+    ``hints`` are conditions that are always true and lead to an index of the members.
     """
 
     columns: Columns
     members: Mapping[int, Sql | None]
+    hints: tuple[Sql, ...] = ()
 
     def compile(self, term: Predicate) -> Sql | None:
         """Turn a term of a query into SQL, None where Python must look."""
@@ -48,10 +55,10 @@ class ModelFacts:
     """What statements about one model's records assume of the table."""
 
     def __init__(
-        self, table: Table, model: type["Model"], names: frozenset[str]
+        self, table: Table, model: type[Instance], names: frozenset[str]
     ) -> None:
         self._table = table
-        self._membership = terms_of(model.__pymodels_codec__.membership)
+        self._membership = terms_of(codec_of(model).membership)
         self._ids = list(map(id, self._membership))
         self._indexes = _usable(table, model, names)
         finds = {
@@ -96,7 +103,8 @@ class ModelFacts:
             ranked=frozenset(ranked),
             without_decimals=frozenset(path for path, has_any in pairs if not has_any),
         )
-        return Assumed(columns, dict(zip(self._ids, members, strict=True)))
+        hint = Sql(f"{leading_term(self._indexes[0], self._table)}>=0")
+        return Assumed(columns, dict(zip(self._ids, members, strict=True)), (hint,))
 
 
 class TableFacts:
@@ -118,7 +126,7 @@ class TableFacts:
         self._names = frozenset(names)
         self._models.clear()
 
-    def of(self, model: type["Model"]) -> ModelFacts:
+    def of(self, model: type[Instance]) -> ModelFacts:
         """Give what is assumed for one model."""
         codec = model.__pymodels_codec__
         found = self._models.get(codec)
@@ -128,14 +136,14 @@ class TableFacts:
 
 
 def _usable(
-    table: Table, model: type["Model"], names: frozenset[str]
+    table: Table, model: type[Instance], names: frozenset[str]
 ) -> tuple[BoundIndex, ...]:
     """Find the indexes of a model and its parents that the table has."""
     return tuple(
         index
         for cls in model.__mro__
-        if hasattr(type(cls), "__pymodels_codec__")
-        for index in cls.__pymodels_codec__.indexes  # type: ignore[attr-defined]  # a Model
+        if is_model(cls)
+        for index in codec_of(cls).indexes
         if index_name(index, table) in names
     )
 

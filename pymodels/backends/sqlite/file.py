@@ -26,10 +26,17 @@ Statement = Callable[[sqlite3.Connection], Sql]
 
 
 def _execute(
-    connection: sqlite3.Connection, sql: str | Statement, parameters: tuple[Any, ...]
+    connection: sqlite3.Connection,
+    sql: str | Statement,
+    parameters: tuple[Any, ...],
+    *,
+    begin: bool = False,
 ) -> sqlite3.Cursor:
+    """Start a SELECT; with ``begin``, what a statement looks at is of one moment."""
     if isinstance(sql, str):
         return connection.execute(sql, parameters)
+    if begin:
+        connection.execute("BEGIN")
     found = sql(connection)
     return connection.execute(found.text, found.parameters)
 
@@ -41,6 +48,7 @@ class WriterLock:
         self._path = path
         self._timeout = min(max(timeout, 0.0), threading.TIMEOUT_MAX)
         self._lock = threading.RLock()
+        self.wait = self._lock.acquire
         # Not a method of ours: an interrupt at its start would leave the lock taken.
         self.release = self._lock.release
         # What `threading.Condition` asks of a lock.
@@ -62,10 +70,6 @@ class WriterLock:
             f"longer than the time-out of {self._timeout:g} seconds"
         )
 
-    def wait(self) -> None:
-        """Take it, however long that takes."""
-        self._lock.acquire()
-
 
 class Reader:
     """A connection that reads; its lock is held while it executes a statement."""
@@ -76,20 +80,6 @@ class Reader:
         self.connection = connection
         # The collector may drop an iteration in the middle of anything.
         self.lock = threading.RLock()
-
-    def execute(
-        self, sql: str | Statement, parameters: tuple[Any, ...]
-    ) -> sqlite3.Cursor:
-        """Start a SELECT, with the lock held; what it looks at is of one moment."""
-        if not isinstance(sql, str):
-            self.connection.execute("BEGIN")
-        return _execute(self.connection, sql, parameters)
-
-    def end(self) -> None:
-        """End what a statement that looked at the file has begun."""
-        with self.lock, suppress(sqlite3.Error):
-            if self.connection.in_transaction:
-                self.connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close it, from any thread, and interrupt what it executes.
@@ -137,8 +127,8 @@ class File:
                 f"{path}: this Python has SQLite {sqlite3.sqlite_version}; it needs to "
                 f"be {'.'.join(map(str, OLDEST))} or newer"
             )
+        # A SELECT of the key of a row that is not JSON; set by the storage.
         self.find_broken = ""
-        """A SELECT of the key of a row that is no JSON; set by the storage."""
         with translated(path):
             self.writer = self._connect(self._place)
             try:
@@ -159,10 +149,9 @@ class File:
         )
         try:
             connection.execute(f"PRAGMA synchronous={self.synchronous}")
-            for name, (arguments, function) in FUNCTIONS.items():
-                connection.create_function(
-                    name, arguments, function, deterministic=True
-                )
+            for name, function in FUNCTIONS.items():
+                count = function.__code__.co_argcount
+                connection.create_function(name, count, function, deterministic=True)
         except BaseException:
             connection.close()
             raise
@@ -176,11 +165,11 @@ class File:
                 self.writer.execute("PRAGMA journal_mode=WAL").fetchone()
                 return
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorname == "SQLITE_READONLY":
+                name = error.sqlite_errorname
+                if name == "SQLITE_READONLY":
                     return
                 # SQLite does not wait here for others who open the file now.
-                is_busy = error.sqlite_errorname.startswith("SQLITE_BUSY")
-                if not is_busy or time.monotonic() > deadline:
+                if not name.startswith("SQLITE_BUSY") or time.monotonic() > deadline:
                     raise
             time.sleep(PAUSE)
 
@@ -218,12 +207,12 @@ class File:
             self._iterating[id(reader)] = reader
             self._check()
             with reader.lock:
-                cursor = reader.execute(sql, parameters)
+                cursor = _execute(reader.connection, sql, parameters, begin=True)
             # A cursor alone would be closed first when this is dropped, and
             # complain if its connection is closed already.
             yield from chain(cursor)
         except sqlite3.Error as error:
-            raise self._read_failed(error) from error
+            raise self._translation(error) from error
         finally:
             if cursor is not None:
                 with suppress(sqlite3.Error):
@@ -240,32 +229,29 @@ class File:
         reader = self._borrow()
         try:
             with reader.lock:
-                return reader.execute(sql, parameters).fetchone()
+                cursor = _execute(reader.connection, sql, parameters, begin=True)
+                return cursor.fetchone()
         except sqlite3.Error as error:
-            raise self._read_failed(error) from error
+            raise self._translation(error) from error
         finally:
             self._give_back(reader)
 
-    def _read_failed(self, error: sqlite3.Error) -> Exception:
-        if self._closed:
-            return errors.StorageClosed(
-                f"{self.path} was closed while it was being read"
-            )
-        return self._broken(error) or translation(error, self.path)
+    def _translation(self, error: sqlite3.Error) -> Exception:
+        """Give our error for one of the driver's, with the row that it could not read.
 
-    def _broken(self, error: sqlite3.Error) -> errors.InvalidRecord | None:
-        """Find the row of another program's that no function of SQLite's can read."""
-        if not self.find_broken or "malformed JSON" not in str(error):
-            return None
-        with suppress(errors.StorageError):
-            row = self.one(self.find_broken)
-            if row is not None:
-                return errors.InvalidRecord(
-                    f"{self.path}: the record {row[0]!r} is no JSON, so nothing can be "
-                    "asked of its table; mend it, or use skip_invalid()",
-                    str(row[0]),
-                )
-        return None
+        Another program may have written what no function of SQLite's can read.
+        """
+        if self._closed:
+            return errors.StorageClosed(f"{self.path} was closed while it was in use")
+        if self.find_broken and "malformed JSON" in str(error):
+            with suppress(errors.StorageError):
+                if row := self.one(self.find_broken):
+                    return errors.InvalidRecord(
+                        f"{self.path}: the record {row[0]!r} is not JSON, so nothing "
+                        "can be asked of its table; mend it, or use skip_invalid()",
+                        str(row[0]),
+                    )
+        return translation(error, self.path)
 
     def _borrow(self) -> Reader:
         self._check()
@@ -278,7 +264,13 @@ class File:
                 return Reader(self._connect(place, uri=True))
 
     def _give_back(self, reader: Reader) -> None:
-        reader.end()
+        try:
+            # What a statement that looked at the file has begun.
+            if reader.connection.in_transaction:
+                with reader.lock:
+                    reader.connection.execute("COMMIT")
+        except sqlite3.Error:
+            pass
         if len(self._idle) < MOST_IDLE:
             self._idle.append(reader)
             if not self._closed:
@@ -295,26 +287,30 @@ class File:
     @contextmanager
     def exclusive(self) -> Iterator[None]:
         """Keep other threads' writes out; they can read."""
-        # In a transaction this thread has the lock.
-        is_taken = self.in_transaction
-        if not is_taken:
-            self.lock.acquire()
+        if self.in_transaction:
+            yield  # this thread has the lock
+            return
+        self.lock.acquire()
         try:
             yield
         finally:
-            if not is_taken:
-                self.lock.release()
+            self.lock.release()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """Give the writer to this thread alone."""
         self._check()
-        with self.exclusive():
-            try:
-                self._check_transaction()
-                yield self.writer
-            except sqlite3.Error as error:
-                raise self._broken(error) or translation(error, self.path) from error
+        is_taken = self.in_transaction
+        if not is_taken:
+            self.lock.acquire()
+        try:
+            self._check_transaction()
+            yield self.writer
+        except sqlite3.Error as error:
+            raise self._translation(error) from error
+        finally:
+            if not is_taken:
+                self.lock.release()
 
     def _check_transaction(self) -> None:
         """Refuse to go on, outside a transaction, with what was begun in one."""
@@ -339,55 +335,43 @@ class File:
                 raise
 
     def begin(self, savepoint: str = "") -> None:
-        """Begin a transaction, or a savepoint of that name."""
+        """Begin a transaction, or a savepoint of that name.
+
+        Roll back if this or `commit` fails: an interrupt may come when it is done.
+        """
         self._check_transaction()
-        try:
-            with translated(self.path):
-                self.writer.execute(
-                    f"SAVEPOINT {savepoint}" if savepoint else "BEGIN IMMEDIATE"
-                )
+        with translated(self.path):
+            begin = f"SAVEPOINT {savepoint}" if savepoint else "BEGIN IMMEDIATE"
+            self.writer.execute(begin)
+        if not savepoint:
             self._owner = threading.get_ident()
-        except Exception:
-            raise
-        except BaseException:
-            # An interrupt may come when it has begun.
-            self.rollback(savepoint)
-            raise
 
     def commit(self, savepoint: str = "") -> None:
         """Commit; a transaction that the database undid by itself is an error."""
-        try:
-            self._check_transaction()
-            with translated(self.path):
-                self.writer.execute(f"RELEASE {savepoint}" if savepoint else "COMMIT")
-            if not savepoint:
-                self._owner = None
-        except BaseException:
-            if not savepoint:
-                self.rollback()
-            raise
+        self._check_transaction()
+        with translated(self.path):
+            self.writer.execute(f"RELEASE {savepoint}" if savepoint else "COMMIT")
+        if not savepoint:
+            self._owner = None
 
     def rollback(self, savepoint: str = "") -> None:
         """Undo, unless the database already has, or the transaction is not ours."""
-        try:
-            if self._closed or self._process != os.getpid():
-                return
-            if not self.writer.in_transaction:
-                return
-            with translated(self.path):
-                if not savepoint:
-                    self.writer.execute("ROLLBACK")
-                    return
-                try:
-                    self.writer.execute(f"ROLLBACK TO {savepoint}")
-                    self.writer.execute(f"RELEASE {savepoint}")
-                except sqlite3.OperationalError as error:
-                    # An interrupt may come before it is there, or when it is gone.
-                    if "no such savepoint" not in str(error):
-                        raise
-        finally:
+        if not savepoint:
+            self._owner = None
+        is_ours = not self._closed and self._process == os.getpid()
+        if not is_ours or not self.writer.in_transaction:
+            return
+        with translated(self.path):
             if not savepoint:
-                self._owner = None
+                self.writer.execute("ROLLBACK")
+                return
+            try:
+                self.writer.execute(f"ROLLBACK TO {savepoint}")
+                self.writer.execute(f"RELEASE {savepoint}")
+            except sqlite3.OperationalError as error:
+                # An interrupt may come before it is there, or when it is gone.
+                if "no such savepoint" not in str(error):
+                    raise
 
     def sync_log(self) -> None:
         """Wait until what was written is on the disk, whatever `synchronous` says.
@@ -403,11 +387,10 @@ class File:
         Waits for what other threads write. A forked child leaves the connections
         to its parent: closing them would meddle with the parent's locks.
         """
+        self._closed = True
         if self._process != os.getpid():
-            self._closed = True
             _OF_A_PARENT.append(self)
             return
-        self._closed = True
         try:
             iterating = [reference() for reference in self._iterating.valuerefs()]
             for reader in (*self._idle.copy(), *iterating):

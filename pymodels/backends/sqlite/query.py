@@ -1,7 +1,7 @@
 """Queries as SELECT, DELETE and UPDATE statements over one table."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,12 +19,13 @@ from pymodels.backend import (
     Pushed,
     Row,
     Shape,
+    codec_of,
     json_body,
-    terms_of,
 )
 from pymodels.backends._sql.order import order_by
 from pymodels.backends._sql.patch import assignments, can_patch
-from pymodels.backends._sql.terms import Sql
+from pymodels.backends._sql.predicates import compile_range
+from pymodels.backends._sql.terms import NEVER, Sql
 from pymodels.backends._sql.values import can_spell, path_expression
 from pymodels.backends.sqlite.facts import Assumed
 
@@ -37,6 +38,7 @@ MOST_PARAMETERS = 10_000
 class Term(NamedTuple):
     """A condition in SQL, and what it assumes of the table."""
 
+    predicate: Predicate
     sql: Sql
     assumed: Assumed
 
@@ -56,25 +58,29 @@ class Query(BaseQuery[M]):
         sql = assumed.compile(predicate)
         if sql is None or len(sql.parameters) > MOST_PARAMETERS:
             return None
-        return Native(Term(sql, assumed), sql.exact)
+        return Native(Term(predicate, sql, assumed), sql.exact)
 
     def can_sort(self, order: tuple[Order, ...]) -> bool:
         """Sort natively where each field's type has one kind."""
         return order_by(order, self._assumed().columns) is not None
 
     def _statement(
-        self, head: str, pushed: Pushed, connection: sqlite3.Connection
+        self,
+        head: str,
+        pushed: Pushed,
+        connection: sqlite3.Connection,
+        *,
+        is_count: bool = False,
     ) -> Sql:
         """Add WHERE, ORDER BY and LIMIT to a head, as the table is now."""
         if self._skips_invalid:
             assumed = self.storage.facts.unreadable
         else:
             assumed = self.storage.facts.of(self.model).check(connection)
-        found = [term.sql for term in pushed.natives if term.assumed is assumed]
-        if len(found) < len(pushed.natives):
-            # The table has changed since these were compiled.
-            terms = terms_of(pushed.predicate)
-            found = [sql for sql in map(assumed.compile, terms) if sql]
+        found = _conditions(pushed.natives, assumed)
+        if is_count and len(found) == len(assumed.members):
+            # All of a model: nothing else leads the planner to an index.
+            found += assumed.hints
         where = " AND ".join([sql.text for sql in found])
         parameters = [value for sql in found for value in sql.parameters]
         text = f"{head} WHERE {where}" if where else head
@@ -92,17 +98,14 @@ class Query(BaseQuery[M]):
 
     def count_pushed(self, pushed: Pushed) -> int:
         """Count in the database; an order changes nothing."""
-        table, file = self.storage.table, self.storage.file
-        if not _is_sliced(pushed):
-            head = f"SELECT count(*) FROM {table.source}"
-            return int(file.one(partial(self._statement, head, pushed))[0])
-        head = f"SELECT 1 FROM {table.source}"
+        head = f"SELECT 1 FROM {self.storage.table.source}"
+        whole = replace(pushed, order=())
 
         def counted(connection: sqlite3.Connection) -> Sql:
-            inner = self._statement(head, replace(pushed, order=()), connection)
+            inner = self._statement(head, whole, connection, is_count=True)
             return Sql(f"SELECT count(*) FROM ({inner.text})", inner.parameters)
 
-        return int(file.one(counted)[0])
+        return int(self.storage.file.one(counted)[0])
 
     def _write(self, head: str, bound: tuple[Any, ...], pushed: Pushed) -> int:
         """Run a statement that writes, of a slice by the keys in it."""
@@ -139,7 +142,7 @@ class Query(BaseQuery[M]):
         at = path_expression(table.columns, path)
         head = f"SELECT DISTINCT {body}->({at}), {kinds}->({at}), {kinds} IS NULL"
         head += f" FROM {table.source}"
-        shape = self.model.__pymodels_codec__.shape
+        shape = codec_of(self.model).shape
         for name in path:
             shape = shape.stored_member(name) or ANYTHING
         return (
@@ -161,6 +164,21 @@ class Query(BaseQuery[M]):
 
         steps = [row[3] for row in self.storage.file.read(explained)]
         return "\n".join([found.text, f"with {list(found.parameters)!r}", *steps])
+
+
+def _conditions(terms: Sequence[Term], assumed: Assumed) -> list[Sql]:
+    """Give the SQL of terms: compiled anew where the table has changed since."""
+    found: list[Sql] = []
+    before: Predicate | None = None
+    for predicate, sql, then in terms:
+        if between := compile_range(before, predicate, assumed.columns):
+            found[-1] = between
+        elif then is assumed:
+            found.append(sql)
+        else:
+            found.append(assumed.compile(predicate) or NEVER)
+        before = predicate
+    return found
 
 
 def _is_sliced(pushed: Pushed) -> bool:

@@ -3,18 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pymodels.backend import (
     BaseStorage,
     BoundIndex,
     Changes,
+    Instance,
     M,
     Record,
     Row,
     Shape,
     apply,
+    codec_of,
     errors,
     json_body,
     same,
@@ -29,9 +31,6 @@ from pymodels.backends.sqlite.table import (
     foreign_index,
     open_table,
 )
-
-if TYPE_CHECKING:
-    from pymodels.models.model import Model
 
 
 class Storage(BaseStorage):
@@ -119,20 +118,20 @@ class Storage(BaseStorage):
 
     def loader(self, model: type[M]) -> Callable[[Row], M]:
         """Validate JSON text directly, where that is the same."""
-        return model.__pymodels_codec__.json.loader(self)  # type: ignore[return-value]  # of this model
+        return codec_of(model).json.loader(self)
 
     def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
         """Let strict validation tell membership in a whole scan."""
-        return model.__pymodels_codec__.json.sifter(self)  # type: ignore[return-value]  # of this model
+        return codec_of(model).json.sifter(self)
 
-    def dumper(self, model: type["Model"]) -> Callable[[str, "Model"], Row]:
+    def dumper(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
         """Let pydantic write the JSON, where that is the same."""
-        codec = model.__pymodels_codec__
+        codec = codec_of(model)
         dump = codec.writing.dumper(self)
         if self.table.has_note:
             return dump
 
-        def dump_natural(key: str, instance: "Model") -> Row:
+        def dump_natural(key: str, instance: Instance) -> Row:
             row = dump(key, instance)
             natural = (row[0], row[1], None)
             read_back = self.decode(natural, codec.shape)
