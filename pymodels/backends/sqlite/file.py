@@ -21,20 +21,17 @@ MOST_IDLE = 8
 PAUSE = 0.01
 SYNCHRONOUS = ("off", "normal", "full", "extra")
 
-Statement = Callable[[sqlite3.Connection], Sql]
-"""What gives a statement, once it has looked at the file as it is then."""
+Bound = tuple[Any, ...]
+Select = str | Callable[[sqlite3.Connection], Sql]
+"""A text, or what gives one once it has looked at the file as it is then."""
 
 
 def _execute(
-    connection: sqlite3.Connection,
-    sql: str | Statement,
-    parameters: tuple[Any, ...],
-    *,
-    begin: bool = False,
+    connection: sqlite3.Connection, sql: Select, bound: Bound, *, begin: bool = False
 ) -> sqlite3.Cursor:
-    """Start a SELECT; with ``begin``, what a statement looks at is of one moment."""
+    """Start a SELECT; with ``begin``, all that it looks at is of one moment."""
     if isinstance(sql, str):
-        return connection.execute(sql, parameters)
+        return connection.execute(sql, bound)
     if begin:
         connection.execute("BEGIN")
     found = sql(connection)
@@ -106,9 +103,7 @@ class File:
     """
 
     def __init__(self, path: str, timeout: float, synchronous: str) -> None:
-        self.path = path
-        self.timeout = timeout
-        self.synchronous = synchronous
+        self.path, self.timeout, self.synchronous = path, timeout, synchronous
         self.is_memory = path in {"", ":memory:"}
         # Readers come later: the working folder may be another by then. And some
         # builds of SQLite take a relative "file:..." for a URI.
@@ -189,16 +184,11 @@ class File:
 
     # Reading.
 
-    def read(
-        self, sql: str | Statement, parameters: tuple[Any, ...] = ()
-    ) -> Iterator[Any]:
-        """Iterate over the rows of a SELECT, as the file is at the first.
-
-        A statement may be a function, which may look at the file as it is then.
-        """
+    def read(self, sql: Select, bound: Bound = ()) -> Iterator[Any]:
+        """Iterate over the rows of a SELECT, as the file is at the first."""
         if self.is_memory or self.in_transaction:
             with self._writing() as writer:
-                rows = _execute(writer, sql, parameters).fetchall()
+                rows = _execute(writer, sql, bound).fetchall()
             yield from rows
             return
         reader = self._borrow()
@@ -207,7 +197,7 @@ class File:
             self._iterating[id(reader)] = reader
             self._check()
             with reader.lock:
-                cursor = _execute(reader.connection, sql, parameters, begin=True)
+                cursor = _execute(reader.connection, sql, bound, begin=True)
             # A cursor alone would be closed first when this is dropped, and
             # complain if its connection is closed already.
             yield from chain(cursor)
@@ -221,15 +211,15 @@ class File:
                 self._iterating.pop(id(reader), None)
                 self._give_back(reader)
 
-    def one(self, sql: str | Statement, parameters: tuple[Any, ...] = ()) -> Any:
+    def one(self, sql: Select, bound: Bound = ()) -> Any:
         """Give the only row of a SELECT, or None."""
         if self.is_memory or self.in_transaction:
             with self._writing() as writer:
-                return _execute(writer, sql, parameters).fetchone()
+                return _execute(writer, sql, bound).fetchone()
         reader = self._borrow()
         try:
             with reader.lock:
-                cursor = _execute(reader.connection, sql, parameters, begin=True)
+                cursor = _execute(reader.connection, sql, bound, begin=True)
                 return cursor.fetchone()
         except sqlite3.Error as error:
             raise self._translation(error) from error
@@ -279,10 +269,10 @@ class File:
 
     # Writing.
 
-    def write(self, sql: str, parameters: tuple[Any, ...] = ()) -> int:
+    def write(self, sql: str, bound: Bound = ()) -> int:
         """Run one statement that writes; say how many rows it changed."""
         with self._writing() as writer:
-            return writer.execute(sql, parameters).rowcount
+            return writer.execute(sql, bound).rowcount
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:

@@ -18,6 +18,7 @@ from pymodels.backend import (
     apply,
     codec_of,
     errors,
+    from_query,
     json_body,
     same,
 )
@@ -95,7 +96,7 @@ class Storage(BaseStorage):
                 f"{url}: an SQLite URL is sqlite:///relative.db, "
                 "sqlite:////absolute.db or sqlite:///:memory:"
             )
-        return {"path": unquote(parts.path[1:])}
+        return {"path": unquote(parts.path[1:]), **from_query(url, cls)}
 
     def __str__(self) -> str:
         return f"sqlite:///{self.path}?table={self.table.name}"
@@ -168,12 +169,12 @@ class Storage(BaseStorage):
         """Yield all rows."""
         return self.file.read(self.table.select)
 
-    def __len__(self) -> int:
-        self.check_open()
+    def count_all(self) -> int:
+        """Count the rows."""
         return int(self.file.one(f"SELECT count(*) FROM {self.table.source}")[0])
 
-    def __iter__(self) -> Iterator[str]:
-        self.check_open()
+    def scan_keys(self) -> Iterator[str]:
+        """Read the column of the keys alone."""
         sql = f"SELECT {self.table.columns.key} FROM {self.table.source}"
         return (row[0] for row in self.file.read(sql))
 
@@ -212,7 +213,9 @@ class Storage(BaseStorage):
         """Create or overwrite."""
         self.file.write(self.table.upsert, self._bound(row))
 
-    def patch(self, key: str, changes: Changes) -> bool:
+    def patch(
+        self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
+    ) -> bool:
         """Change in one statement; where SQL cannot say it, in one transaction."""
         table, keeps_note = self.table, json_body.reads_back(changes)
         if can_patch(changes) and (keeps_note or table.has_note):
