@@ -30,6 +30,13 @@ from pymodels.law.values import (
     same,
     sort_key,
 )
+from pymodels.models.fast_loading import (
+    datetimes_among_values,
+    json_loader,
+    json_sifter,
+    value_loader,
+)
+from pymodels.models.fast_writing import exact_dumper, json_dumper, number
 from pymodels.querying.plan import Native, Order, Pushed, Row, Spec
 from pymodels.querying.protocols import (
     Codec,
@@ -75,16 +82,22 @@ __all__ = [
     "canonical",
     "check_model",
     "codec_of",
+    "datetimes_among_values",
     "equal",
     "errors",
     "evaluate",
+    "exact_dumper",
     "from_query",
     "is_key",
     "is_model",
     "is_naive",
     "json_body",
+    "json_dumper",
+    "json_loader",
+    "json_sifter",
     "kind_of",
     "matcher",
+    "number",
     "predicates",
     "read",
     "same",
@@ -92,4 +105,5 @@ __all__ = [
     "spelled",
     "terms_of",
     "to_milliseconds",
+    "value_loader",
 ]

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     # The face of models, as a storage and a query are faces.
     "models.model": "errors keys law models querying storage",
     "storage": "errors hooks keys law models querying",
-    "backend": "errors hooks indexes keys law querying settings storage",
+    "backend": "errors hooks indexes keys law models querying settings storage",
     "registry": "errors settings storage",
     "tokyo": "errors",
     "tokyo.library": "errors tokyo",

@@ -4,13 +4,27 @@
 read foreign text by them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 from pymodels.law.values import Kind, Path
 
 EVERY_KIND = frozenset(Kind) - {Kind.OTHER}
+
+
+class Reading(IntEnum):
+    """From what a place is read as it is read from its record (law 14)."""
+
+    RECORD = 0
+    """The record alone."""
+    UNMARKED = 1
+    """JSON text without a note of kinds, too."""
+    JSON = 2
+    """Any JSON text, too."""
+    VALUES = 3
+    """The values that a driver gives, too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,6 +46,12 @@ class Shape:
     ``reads_text`` names the kinds of text (``date``, ``datetime``, ``decimal``,
     ``bytes``) that a foreign record's string is read as here. ``operand`` turns
     what users ask for into what is stored: an instance into its key, say.
+    ``only`` holds the value of a Literal that has just one.
+
+    For the short ways: ``reading`` says from what the place itself may be read,
+    ``types`` are the exact Python types of its values where these are stored
+    without a serializer of the user's, and ``is_validated`` says that even they
+    have to be validated. What lies below says so for itself.
     """
 
     kinds: frozenset[Kind] = EVERY_KIND
@@ -42,6 +62,29 @@ class Shape:
     reads_text: tuple[str, ...] = ()
     operand: Callable[[Any], Any] | None = None
     computed: frozenset[str] = frozenset()
+    only: tuple[Any, ...] = ()
+    reading: Reading = Reading.RECORD
+    types: frozenset[type] = frozenset()
+    is_validated: bool = False
+
+    @property
+    def admits_anything(self) -> bool:
+        """Whether it is declared as Any, or as good as that."""
+        below = self.rest is self.items is ANYTHING
+        return below and self.kinds == EVERY_KIND
+
+    def walk(self) -> "Iterator[Shape]":
+        """Yield the shape and all that lie below it, each once."""
+        seen: set[int] = set()
+        waiting = [self]
+        while waiting:
+            shape = waiting.pop()
+            if id(shape) in seen:
+                continue
+            seen.add(id(shape))
+            yield shape
+            waiting += [member.shape for member in shape.members.values()]
+            waiting += [one for one in (shape.items, shape.rest) if one is not None]
 
     def stored_member(self, name: str) -> "Shape | None":
         """Give the shape of a name as it is spelled in the store."""
@@ -71,7 +114,7 @@ class Shape:
         return tuple(stored), shape
 
 
-ANYTHING = Shape(name="Any")
+ANYTHING = Shape(name="Any", reading=Reading.UNMARKED)
 """Declared as Any: every kind, with everything below it."""
 # It lies below itself, which a frozen value can only be told afterwards.
 object.__setattr__(ANYTHING, "rest", ANYTHING)

@@ -26,19 +26,16 @@ from pymodels.indexes import BoundIndex, Index
 from pymodels.law.canonical import canonical, field_name
 from pymodels.law.changes import Changes, apply
 from pymodels.law.evaluate import matcher
-from pymodels.law.predicates import Predicate, spelled, terms_of
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Path, Record, copied, read
+from pymodels.law.predicates import HasKind, Predicate, spelled, terms_of
+from pymodels.law.shapes import Reading, Shape
+from pymodels.law.values import Kind, Path, Record, copied, read
 from pymodels.models import references, updates
-from pymodels.models.fast_loading import JsonLoading
-from pymodels.models.fast_values import DirectLoading
-from pymodels.models.fast_writing import JsonWriting
 from pymodels.models.fields import shape_of_model
 from pymodels.models.membership import equality_conditions, membership, merged_options
 from pymodels.models.protocols import Storage
 from pymodels.models.pydantic_parts import serializer_of, set_fields_set, validator_of
-from pymodels.models.rounding import holds_datetimes, round_instance
-from pymodels.models.schema import definitions_of, model_node, storage_schema
+from pymodels.models.rounding import round_instance
+from pymodels.models.schema import storage_schema
 from pymodels.querying.binding import parse_order
 from pymodels.querying.plan import Row
 from pymodels.querying.protocols import Instance, is_model
@@ -59,17 +56,18 @@ class ModelCodec:
         self.set_row, self.set_storage, self.row_of = set_row, set_storage, row_of
         self.options = merged_options(model)
         schema: Any = model.__pydantic_core_schema__
-        definitions = definitions_of(schema)
-        self.fields: dict[str, Any] = model_node(schema, definitions)["fields"]
+        self.fields: dict[str, Any] = dict(model.__pydantic_fields__)
         self.all_fields = set(self.fields)
         """What was given to a complete instance; loaded ones share it."""
         self.names: dict[str, str] = self.options["names"]
         self._check_names()
         self.shape: Shape = shape_of_model(model, schema, names_of)
         self.schema = storage_schema(schema, names_of)
-        self.membership: Predicate = membership(model, schema, definitions, self.shape)
+        self.membership: Predicate = membership(model, self.shape)
         self.reference_fields = tuple(
-            name for name, member in self.shape.members.items() if refers(member.shape)
+            name
+            for name, member in self.shape.members.items()
+            if any(one.operand for one in member.shape.walk())
         )
         self.keeps_extra = model.model_config.get("extra") == "allow"
 
@@ -91,7 +89,7 @@ class ModelCodec:
         if not self.model.__pydantic_custom_init__:
             return
         config = self.model.model_config
-        aliased = any("validation_alias" in field for field in self.fields.values())
+        aliased = any(field.validation_alias for field in self.fields.values())
         by_name = config.get("populate_by_name") or config.get("validate_by_name")
         if self.names or (aliased and not by_name):
             raise DefinitionError(
@@ -115,20 +113,31 @@ class ModelCodec:
         """Says whether a record is the model's own."""
         return matcher(self.membership)
 
-    @cached_property
-    def json(self) -> JsonLoading:
-        """The short way for stores that keep JSON text."""
-        return JsonLoading(self)
+    # What the short ways ask.
 
     @cached_property
-    def direct(self) -> DirectLoading:
-        """The short way for stores that keep values as Python has them."""
-        return DirectLoading(self)
+    def reading(self) -> Reading:
+        """From what an instance may be read as it is read from its record."""
+        return min(shape.reading for shape in self.shape.walk())
 
     @cached_property
-    def writing(self) -> JsonWriting:
-        """The short way out, to stores that keep JSON text."""
-        return JsonWriting(self)
+    def exact_types(self) -> dict[str, frozenset[type]] | None:
+        """The exact types that a plain field's value may have, by the field's name.
+
+        None where another field, or membership, asks for more than these.
+        """
+        terms = terms_of(self.membership)
+        if self.keeps_extra or not all(isinstance(term, HasKind) for term in terms):
+            return None
+        members = self.shape.members
+        types = {name: member.shape.types for name, member in members.items()}
+        return types if all(types.values()) else None
+
+    @cached_property
+    def is_validated(self) -> bool:
+        """Whether even values of exact types have to be validated."""
+        members = self.shape.members.values()
+        return self.shape.is_validated or any(m.shape.is_validated for m in members)
 
     @cached_property
     def indexes(self) -> tuple[BoundIndex, ...]:
@@ -169,7 +178,7 @@ class ModelCodec:
     @cached_property
     def holds_datetimes(self) -> bool:
         """Whether an instance can hold a datetime."""
-        return holds_datetimes(self.shape)
+        return any(Kind.DATETIME in shape.kinds for shape in self.shape.walk())
 
     def round(self, instance: Instance, storage: Storage) -> None:
         """Cut an instance's datetimes to what its storage keeps of them."""
@@ -203,27 +212,39 @@ class ModelCodec:
 
     def maker(self, storage: Storage) -> Callable[[Row, Record], Any]:
         """Give the function from a row and its record to an instance."""
-        validate, set_row = self.validator.validate_python, self.set_row
-        set_storage, settled = self.set_storage, bool(self.reference_fields)
-        whole = self.all_fields
-        # No record has so many fields where extra ones are kept.
-        size = -1 if self.keeps_extra else len(whole)
+        validate, attach = self.validator.validate_python, self.attacher(storage)
 
         def make(row: Row, record: Record) -> Any:
             try:
                 instance = validate(record)
             except ValidationError as error:
                 raise self.invalid(row[0], error) from error
+            return attach(instance, row)
+
+        return make
+
+    def attacher(self, storage: Storage) -> Callable[[Any, Row], Any]:
+        """Give the function that tells a loaded instance its row and storage."""
+        set_row, set_storage, all_fields = (
+            self.set_row,
+            self.set_storage,
+            self.all_fields,
+        )
+        # No instance has so many fields where extra ones are kept.
+        size = -1 if self.keeps_extra else len(all_fields)
+        refers = bool(self.reference_fields)
+
+        def attach(instance: Any, row: Row) -> Any:
             set_row(instance, row)
             set_storage(instance, storage)
             if len(instance.__pydantic_fields_set__) == size:
-                # One set for all complete instances, as when JSON is loaded.
-                set_fields_set(instance, whole)
-            if settled:
+                # One set for all complete instances: a third of the memory.
+                set_fields_set(instance, all_fields)
+            if refers:
                 self.settle(instance, storage)
             return instance
 
-        return make
+        return attach
 
     # From instances to records.
 
@@ -313,7 +334,7 @@ class ModelCodec:
             while shape and shape.items and not shape.members:
                 shape = shape.items
             shape = shape.step(part)[1] if shape else None
-        if shape is None or not refers(shape):
+        if shape is None or not any(one.operand for one in shape.walk()):
             known = ", ".join(self.reference_fields) or "none"
             raise UnknownField(
                 f"prefetch: {self.model.__name__} has no reference {name!r}; it has "
@@ -331,15 +352,3 @@ def names_of(cls: type) -> dict[str, str]:
         return {}
     names: dict[str, str] = merged_options(cls)["names"]
     return names
-
-
-def refers(shape: Shape, seen: frozenset[int] = frozenset()) -> bool:
-    """Say whether there is a reference at a place, or below it."""
-    if shape.operand is not None:
-        return True
-    if id(shape) in seen:
-        return False
-    seen |= {id(shape)}
-    below = [*(member.shape for member in shape.members.values())]
-    below += [one for one in (shape.items, shape.rest) if one is not None]
-    return any(refers(one, seen) for one in below)

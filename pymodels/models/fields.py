@@ -1,54 +1,86 @@
 """Which kinds a field's type admits: from pydantic's core schema to a `Shape`.
 
 The closed list of law 1 is what is written here; any other type is refused when
-the class is made, unless a serializer turns it into one of these.
+the class is made, unless a serializer turns it into one of these. What the short
+ways have to know of a type is found on the same walk.
 """
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import date
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 from pymodels.errors import DefinitionError
 from pymodels.law.canonical import AS_TEXT
-from pymodels.law.shapes import ANYTHING, Member, Shape
+from pymodels.law.shapes import ANYTHING, Member, Reading, Shape
 from pymodels.law.values import Kind, kind_of
-from pymodels.models.schema import Schema, definitions_of
+from pymodels.models.schema import CONVERTED, Schema, definitions_of, nodes, unwrapped
 
-REFERENCE = "pymodels_reference"
-"""The name under which a Reference marks its core schema."""
+STORED_AS = "pymodels_shape"
+"""The name under which a type of ours puts its shape into its core schema."""
+
+
+def _simple(
+    name: str, kind: Kind, *types: type, reading: int = Reading.VALUES, text: str = ""
+) -> Shape:
+    texts = (text,) if text else ()
+    return Shape(
+        frozenset({kind}),
+        name,
+        reads_text=texts,
+        reading=Reading(reading),
+        types=frozenset(types),
+    )
+
 
 _SIMPLE: dict[str, Shape] = {
     "any": ANYTHING,
-    "none": Shape(frozenset({Kind.NONE}), "None"),
-    "bool": Shape(frozenset({Kind.BOOL}), "bool"),
-    "int": Shape(frozenset({Kind.NUMBER}), "int"),
-    "float": Shape(frozenset({Kind.NUMBER}), "float"),
-    "decimal": Shape(frozenset({Kind.NUMBER}), "Decimal", reads_text=("decimal",)),
-    "timedelta": Shape(frozenset({Kind.NUMBER}), "timedelta"),
-    "str": Shape(frozenset({Kind.STRING}), "str"),
-    "bytes": Shape(frozenset({Kind.BYTES}), "bytes", reads_text=("bytes",)),
-    "date": Shape(frozenset({Kind.DATE}), "date", reads_text=("date",)),
-    "datetime": Shape(frozenset({Kind.DATETIME}), "datetime", reads_text=("datetime",)),
-    "time": Shape(frozenset({Kind.STRING}), "time"),
-    "uuid": Shape(frozenset({Kind.STRING}), "UUID"),
-    "url": Shape(frozenset({Kind.STRING}), "URL"),
-    "multi-host-url": Shape(frozenset({Kind.STRING}), "URL"),
-    "json": Shape(frozenset({Kind.STRING}), "Json"),
+    "none": _simple("None", Kind.NONE),
+    "bool": _simple("bool", Kind.BOOL, bool),
+    "int": _simple("int", Kind.NUMBER, int),
+    "float": _simple("float", Kind.NUMBER, float),
+    "decimal": _simple("Decimal", Kind.NUMBER, text="decimal"),
+    "timedelta": _simple("timedelta", Kind.NUMBER, reading=Reading.RECORD),
+    "str": _simple("str", Kind.STRING, str),
+    "bytes": _simple("bytes", Kind.BYTES, reading=Reading.RECORD, text="bytes"),
+    "date": _simple("date", Kind.DATE, date, text="date"),
+    "datetime": _simple("datetime", Kind.DATETIME, text="datetime"),
+    "time": _simple("time", Kind.STRING),
+    "uuid": _simple("UUID", Kind.STRING, UUID),
+    "url": _simple("URL", Kind.STRING, reading=Reading.RECORD),
+    "multi-host-url": _simple("URL", Kind.STRING, reading=Reading.RECORD),
+    "json": _simple("Json", Kind.STRING, reading=Reading.RECORD),
 }
-_NAIVE = Shape(frozenset({Kind.DATETIME}), "datetime", reads_text=("naive",))
+_NAIVE = _simple("datetime", Kind.DATETIME, text="naive")
 _LISTS = {"list", "tuple", "set", "frozenset"}
 _MAPS = {"dict", "ordered-dict"}
-_INNER = {
+_VALIDATORS = {"function-after", "function-before", "function-wrap"}
+_INNER = _VALIDATORS | {
     "default",
     "definitions",
     "model-field",
     "typed-dict-field",
     "dataclass-field",
-    "function-after",
-    "function-before",
-    "function-wrap",
     "custom-error",
 }
+# What a plain node may say and still ask nothing that its type does not tell.
+_UNCONSTRAINED = {"type", "schema", "strict", "items_schema", "metadata"}
+_STORED_PLAINLY = _SIMPLE.keys() | {"list", "nullable", "default", "function-after"}
+# Nodes that read JSON, values and records alike if what is inside them does.
+_ALIKE = _LISTS | {
+    "nullable",
+    "default",
+    "definitions",
+    "definition-ref",
+    "model-field",
+    "model",
+    "model-fields",
+    "dict",
+}
+_SCALARS = {"none", "bool", "int", "float", "str"}
 
 
 def shape_of_model(
@@ -56,6 +88,35 @@ def shape_of_model(
 ) -> Shape:
     """Give the shape of a whole model; `DefinitionError` for a refused field."""
     return _Reader(definitions_of(schema), names_of).shape(schema, model.__name__)
+
+
+def _reading(schema: Schema) -> Reading:
+    """Say from what one node reads alike, whatever is inside it."""
+    kind, config = schema["type"], schema.get("config", {})
+    options = {**config, **schema}
+    if options.get("coerce_numbers_to_str"):
+        # JSON spells some numbers otherwise.
+        return Reading.RECORD
+    if config.get("strict") or (schema.get("strict") and kind not in CONVERTED):
+        return Reading.RECORD
+    if kind == "function-after":
+        is_alike = schema["function"]["type"] == "no-info"
+    elif kind == "literal":
+        is_alike = all(type(value) is str for value in schema["expected"])
+    elif kind == "enum":
+        values = [member.value for member in schema["members"]]
+        is_alike = "missing" not in schema and all(type(one) is str for one in values)
+    elif kind == "union":
+        choices = [one for one in schema["choices"] if not isinstance(one, tuple)]
+        is_plain = all(choice["type"] in _SCALARS for choice in choices)
+        # Which choice a driver's value is of, only its record's type tells.
+        is_plain = is_plain and len(choices) == len(schema["choices"])
+        return Reading.JSON if is_plain else Reading.RECORD
+    elif kind in _SIMPLE:
+        return _SIMPLE[kind].reading
+    else:
+        is_alike = kind in _ALIKE
+    return Reading.VALUES if is_alike else Reading.RECORD
 
 
 class _Reader:
@@ -75,11 +136,27 @@ class _Reader:
         kind = schema["type"]
         if kind == "definition-ref":
             return self.shape(self.definitions[schema["schema_ref"]], where)
-        if reference := schema.get("metadata", {}).get(REFERENCE):
-            return Shape(frozenset({Kind.STRING}), "Reference", operand=reference)
+        if stored_as := schema.get("metadata", {}).get(STORED_AS):
+            found: Shape = stored_as
+            return found
         written = self.serialized(schema, where)
         if written is not None:
-            return written
+            return replace(written, reading=Reading.RECORD, types=frozenset())
+        found = self.of_type(schema, where)
+        changes: dict[str, Any] = {}
+        reading = min(found.reading, _reading(schema))
+        if reading < found.reading:
+            changes["reading"] = reading
+        if found.types and ("serialization" in schema or kind not in _STORED_PLAINLY):
+            changes["types"] = frozenset()
+        is_constrained = found.types and not schema.keys() <= _UNCONSTRAINED
+        if kind in _VALIDATORS or (kind not in _INNER and is_constrained):
+            changes["is_validated"] = True
+        return replace(found, **changes) if changes else found
+
+    def of_type(self, schema: Schema, where: str) -> Shape:
+        """Give the shape of a node's type."""
+        kind = schema["type"]
         if kind == "datetime" and schema.get("tz_constraint") == "naive":
             return _NAIVE
         if kind in _SIMPLE:
@@ -87,11 +164,12 @@ class _Reader:
         if kind in _INNER:
             return self.shape(schema["schema"], where)
         if kind == "nullable":
-            return union([self.shape(schema["schema"], where), _SIMPLE["none"]])
+            return _or_none(self.shape(schema["schema"], where))
         if kind == "literal":
-            return _of_values(schema["expected"])
+            return _of_values(schema["expected"], _reading(schema))
         if kind == "enum":
-            return _of_values([member.value for member in schema["members"]])
+            values = [member.value for member in schema["members"]]
+            return replace(_of_values(values, _reading(schema)), only=())
         if kind in _LISTS:
             return self.list(schema, where)
         if kind in _MAPS:
@@ -109,6 +187,9 @@ class _Reader:
             return self.shape(schema["json_schema"], where)
         if kind == "chain":
             return self.shape(schema["steps"][-1], where)
+        if kind == "lax-or-strict" and _asks_for(schema, OrderedDict):
+            # As pydantic 2.12 has it.
+            return self.shape(schema["lax_schema"], where)
         if kind == "function-plain":
             return ANYTHING
         raise self.refusal(where)
@@ -125,10 +206,8 @@ class _Reader:
 
     def serialized(self, schema: Schema, where: str) -> Shape | None:
         """Give the shape that a serializer of the user's makes, if there is one."""
-        if schema["type"] == "lax-or-strict":
-            if _instance_class(schema["strict_schema"], AS_TEXT):
-                return _SIMPLE["str"]
-            raise self.refusal(where)
+        if schema["type"] == "lax-or-strict" and _asks_for(schema, *AS_TEXT):
+            return _SIMPLE["str"]
         written = schema.get("serialization")
         if schema["type"] == "model" or written is None:
             return None
@@ -141,7 +220,7 @@ class _Reader:
             return None
         if "return_schema" in written:
             return self.shape(written["return_schema"], where)
-        if _holds_type(schema, {"url", "multi-host-url"}):
+        if unwrapped(schema, self.definitions)["type"] in {"url", "multi-host-url"}:
             return _SIMPLE["url"]
         if schema["type"] == "json-or-python":
             return None
@@ -151,20 +230,35 @@ class _Reader:
         items = schema.get("items_schema", {"type": "any"})
         parts = items if isinstance(items, list) else [items]
         element = union([self.shape(part, f"{where}[]") for part in parts])
-        return Shape(frozenset({Kind.LIST}), schema["type"], items=element)
+        is_plain = schema["type"] == "list" and element.types == {str}
+        return Shape(
+            frozenset({Kind.LIST}),
+            schema["type"],
+            items=element,
+            reading=_reading(schema),
+            types=frozenset({list}) if is_plain else frozenset(),
+            is_validated=element.is_validated,
+        )
 
     def map(self, schema: Schema, where: str) -> Shape:
         keys = self.shape(schema.get("keys_schema", {"type": "str"}), where)
-        if keys is not ANYTHING and keys.kinds != {Kind.STRING}:
+        if not keys.admits_anything and keys.kinds != {Kind.STRING}:
             raise DefinitionError(f"{where}: the names in a map are strings only")
         values = self.shape(schema.get("values_schema", {"type": "any"}), f"{where}[]")
-        return Shape(frozenset({Kind.MAP}), "map", rest=values)
+        reading = min(_reading(schema), keys.reading)
+        return Shape(frozenset({Kind.MAP}), "map", rest=values, reading=reading)
 
     def fields(self, schema: Schema, where: str) -> Shape:
         cls = schema["cls"]
         if cls in self.known:
             return self.known[cls]
-        inner = self.inner_fields(schema["schema"])
+        reading, inner = _reading(schema), schema["schema"]
+        is_validated = any(name[:4] == "str_" for name in schema.get("config", ()))
+        while inner["type"] in _INNER or inner["type"] == "definition-ref":
+            reading = min(reading, _reading(inner))
+            is_validated = is_validated or inner["type"] in _VALIDATORS
+            name = inner.get("schema_ref")
+            inner = inner["schema"] if name is None else self.definitions[name]
         if inner["type"] not in {"model-fields", "dataclass-args"}:
             return self.shape(inner, where)
         members: dict[str, Member] = {}
@@ -177,6 +271,8 @@ class _Reader:
             computed=frozenset(
                 field["property_name"] for field in inner.get("computed_fields", ())
             ),
+            reading=reading,
+            is_validated=is_validated,
         )
         self.known[cls] = shape
         names = self.names_of(cls)
@@ -188,14 +284,6 @@ class _Reader:
             required = not _has_default(field["schema"])
             members[name] = Member(names.get(name, name), found, required)
         return shape
-
-    def inner_fields(self, schema: Schema) -> Schema:
-        while schema["type"] in _INNER or schema["type"] == "definition-ref":
-            if schema["type"] == "definition-ref":
-                schema = self.definitions[schema["schema_ref"]]
-            else:
-                schema = schema["schema"]
-        return schema
 
     def typed_dict(self, schema: Schema, where: str) -> Shape:
         marker = schema.get("ref", id(schema))
@@ -217,36 +305,43 @@ def _has_default(schema: Schema) -> bool:
     return bool(schema["type"] == "default")
 
 
-def _of_values(values: Iterable[Any]) -> Shape:
+def _of_values(values: Iterable[Any], reading: Reading) -> Shape:
     plain = [value.value if isinstance(value, Enum) else value for value in values]
-    return Shape(frozenset(map(kind_of, plain)) - {Kind.OTHER}, "choice")
+    kinds = frozenset(map(kind_of, plain)) - {Kind.OTHER}
+    only = tuple(values) if len(plain) == 1 else ()
+    return Shape(kinds, "choice", only=only, reading=reading)
 
 
-def _instance_class(schema: Any, classes: tuple[type, ...]) -> bool:
-    if isinstance(schema, list | tuple):
-        return any(_instance_class(part, classes) for part in schema)
-    if not isinstance(schema, dict):
-        return False
-    if schema.get("type") == "is-instance":
-        return isinstance(schema["cls"], type) and issubclass(schema["cls"], classes)
-    return any(_instance_class(part, classes) for part in schema.values())
+def _asks_for(schema: Schema, *classes: type) -> bool:
+    """Say whether a node asks strictly for instances of one of some classes."""
+    found = [
+        node["cls"]
+        for node in nodes(schema["strict_schema"])
+        if node["type"] == "is-instance"
+    ]
+    return any(isinstance(cls, type) and issubclass(cls, classes) for cls in found)
 
 
-def _holds_type(schema: Any, kinds: set[str]) -> bool:
-    if isinstance(schema, dict):
-        return schema.get("type") in kinds or any(
-            _holds_type(part, kinds) for key, part in schema.items() if key == "schema"
-        )
-    return False
+def _or_none(shape: Shape) -> Shape:
+    if shape.admits_anything:
+        return shape
+    return replace(
+        shape,
+        kinds=shape.kinds | {Kind.NONE},
+        name=f"{shape.name} or None",
+        only=(),
+        types=shape.types | {type(None)} if shape.types else shape.types,
+    )
 
 
 def union(shapes: Iterable[Shape]) -> Shape:
     """Give the shape that admits whatever one of several does."""
     parts = list(shapes)
-    if ANYTHING in parts:
-        return ANYTHING
     if len(parts) == 1:
         return parts[0]
+    reading = min((part.reading for part in parts), default=Reading.VALUES)
+    if any(part.admits_anything for part in parts):
+        return replace(ANYTHING, reading=min(reading, ANYTHING.reading))
     kinds = frozenset().union(*(part.kinds for part in parts))
     members: dict[str, Member] = {}
     maps = [part for part in parts if Kind.MAP in part.kinds]
@@ -254,6 +349,8 @@ def union(shapes: Iterable[Shape]) -> Shape:
     if len(maps) == 1:
         members = maps[0].members  # type: ignore[assignment]  # only read here
     else:
+        # The first of several members of one name tells for all of them.
+        reading = min(reading, Reading.RECORD if maps else reading)
         for part in maps:
             for name, member in part.members.items():
                 members.setdefault(name, Member(member.stored, member.shape, False))
@@ -271,4 +368,6 @@ def union(shapes: Iterable[Shape]) -> Shape:
         reads_text=() if Kind.STRING in kinds else tuple(texts),
         operand=operands[0] if operands else None,
         computed=frozenset().union(*(part.computed for part in parts)),
+        reading=reading,
+        is_validated=any(part.is_validated for part in parts),
     )

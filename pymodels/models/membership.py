@@ -8,7 +8,6 @@ from pymodels.errors import DefinitionError, PyModelsError
 from pymodels.law import predicates as p
 from pymodels.law.shapes import ANYTHING, Shape
 from pymodels.law.values import Kind, Path
-from pymodels.models.schema import Schema, model_node, unwrapped
 from pymodels.querying.binding import parse_lookups, split_lookup
 
 OPTIONS = ("must_have", "must_not_have", "names", "indexes")
@@ -56,48 +55,24 @@ def _all_options(meta: type) -> dict[str, Any]:
     }
 
 
-def literal_conditions(
-    schema: Schema, definitions: dict[str, Schema], shape: Shape
-) -> list[p.Predicate]:
-    """Find the fields whose whole type is a Literal of one value."""
-    found: list[p.Predicate] = []
-    for name, field in model_node(schema, definitions)["fields"].items():
-        node = field["schema"]
-        if _admits_none(node):
-            continue
-        node = unwrapped(node, definitions)
-        if node["type"] == "literal" and len(node["expected"]) == 1:
-            found.append(parse_lookups(shape, {name: node["expected"][0]}))
-    return found
-
-
-def _admits_none(schema: Schema) -> bool:
-    while schema["type"] in {"default", "function-after", "function-before"}:
-        schema = schema["schema"]
-    return bool(schema["type"] == "nullable")
-
-
-def membership(
-    model: type, schema: Schema, definitions: dict[str, Schema], shape: Shape
-) -> p.Predicate:
+def membership(model: type, shape: Shape) -> p.Predicate:
     """Build the predicate that is true of the model's own records."""
-    literals = literal_conditions(schema, definitions, shape)
-    # That of None is also true where nothing is there.
-    told = {
-        node.path
-        for term in literals
-        for node in p.comparisons(term)
-        if node.declared is None or node.declared.kinds != {Kind.NONE}
-    }
-    required = [
-        p.HasKind((member.stored,), member.shape.kinds, declared=member.shape)
-        for member in shape.members.values()
-        if member.required and (member.stored,) not in told
-    ]
+    literals, required = [], []
+    for name, member in shape.members.items():
+        if member.shape.only:
+            literals.append(parse_lookups(shape, {name: member.shape.only[0]}))
+        # A literal None is also equal to what is not there.
+        if member.required and (not member.shape.only or _is_none(member.shape)):
+            kinds, path = member.shape.kinds, (member.stored,)
+            required.append(p.HasKind(path, kinds, declared=member.shape))
     options = merged_options(model)
     wanted = _conditions(model, shape, "must_have", options["must_have"])
     refused = _conditions(model, shape, "must_not_have", options["must_not_have"])
     return p.every(*literals, *required, *wanted, *map(p.negation, refused))
+
+
+def _is_none(shape: Shape) -> bool:
+    return shape.kinds == {Kind.NONE}
 
 
 def _conditions(

@@ -12,6 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import SchemaSerializer, SchemaValidator
 
+from pymodels.models.schema import nodes
+
 PROVEN_ON = ("2.12", "2.13", "2.14")
 """The versions of pydantic with which the tests pass."""
 
@@ -39,7 +41,8 @@ def _made(kind: Any, schema: Any, config: Any) -> Any:
     """
     if _HAS_FLAG:
         return kind(schema, config, _use_prebuilt=False)
-    with _unfinished(set(_classes(schema))):
+    kinds = {"model", "dataclass"}
+    with _unfinished({one["cls"] for one in nodes(schema) if one["type"] in kinds}):
         return kind(schema, config)
 
 
@@ -67,17 +70,3 @@ def _unfinished(classes: set[Any]) -> Iterator[None]:
         finally:
             for cls in finished:
                 cls.__pydantic_complete__ = True
-
-
-def _classes(node: Any) -> Iterator[Any]:
-    """Walk over the models and dataclasses of a core schema."""
-    if isinstance(node, list | tuple):
-        for part in node:
-            yield from _classes(part)
-    elif isinstance(node, dict):
-        if node.get("type") in {"model", "dataclass"} and isinstance(
-            node.get("cls"), type
-        ):
-            yield node["cls"]
-        for part in node.values():
-            yield from _classes(part)

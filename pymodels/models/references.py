@@ -16,8 +16,9 @@ from pymodels.errors import (
     RecordNotFound,
 )
 from pymodels.keys import check_key, is_key
-from pymodels.law.shapes import ANYTHING, Shape
-from pymodels.models.fields import REFERENCE
+from pymodels.law.shapes import Reading, Shape
+from pymodels.law.values import Kind
+from pymodels.models.fields import STORED_AS
 from pymodels.models.protocols import Storage
 from pymodels.querying.protocols import Instance, M, is_model
 
@@ -157,8 +158,18 @@ class Reference(Generic[M]):
             serialization=core_schema.plain_serializer_function_ser_schema(
                 _key_of, return_schema=core_schema.str_schema()
             ),
-            metadata={REFERENCE: lambda value: _operand(value, model_of)},
+            metadata={STORED_AS: _shape(model_of)},
         )
+
+
+def _shape(model_of: Callable[[], Any]) -> Shape:
+    return Shape(
+        frozenset({Kind.STRING}),
+        "Reference",
+        operand=lambda value: _operand(value, model_of),
+        reading=Reading.VALUES,
+        types=frozenset({Reference}),
+    )
 
 
 def _restored(target: Any, model: Any) -> Reference[Any]:
@@ -232,7 +243,7 @@ def targets_in(value: Any, shape: Shape | None) -> Iterator[Any]:
 
     These are references, or instances and keys put there without validation.
     """
-    if shape is None or shape is ANYTHING or value is None:
+    if shape is None or shape.admits_anything or value is None:
         return
     if shape.operand is not None and _refers(value):
         yield value

@@ -5,21 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Kind
 from pymodels.querying.rounding import to_milliseconds
-
-
-def holds_datetimes(shape: Shape, seen: frozenset[int] = frozenset()) -> bool:
-    """Say whether a datetime may stand at a place, or below it."""
-    if Kind.DATETIME in shape.kinds:
-        return True
-    if id(shape) in seen:
-        return False
-    seen |= {id(shape)}
-    below = [*(member.shape for member in shape.members.values())]
-    below += [one for one in (shape.items, shape.rest) if one is not None]
-    return any(holds_datetimes(one, seen) for one in below)
 
 
 def round_instance(instance: Any) -> None:

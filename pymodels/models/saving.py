@@ -240,9 +240,9 @@ def _scalar_changes(
 
     None where a value is not of the field's exact type, or the field is not plain.
     """
-    if codec.keeps_extra or not codec.writing.is_plain:
+    types, values = codec.exact_types, vars(instance)
+    if types is None:
         return None
-    types, values = codec.writing.types, vars(instance)
     sets: dict[Path, Any] = {}
     for name in names:
         kind = type(values[name])
@@ -250,7 +250,7 @@ def _scalar_changes(
             return None
         stored = codec.names.get(name, name)
         sets[(stored,)] = canonical(values[name], f"{codec.model.__name__}.{name}")
-    return Changes(sets, shape=codec.shape, is_checked=codec.writing.is_checked)
+    return Changes(sets, shape=codec.shape, is_checked=not codec.is_validated)
 
 
 def _differing(

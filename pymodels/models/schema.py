@@ -5,7 +5,7 @@ and a set as a list, and does not care for aliases, `exclude` or strictness abou
 types that it cannot hold. Everything else stays as the user configured it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from decimal import Decimal
 from enum import Enum
@@ -13,8 +13,7 @@ from typing import Any
 
 Schema = dict[str, Any]
 
-# Strictness asks for instances of types that no record holds.
-_CONVERTED = {
+CONVERTED = {
     "uuid",
     "time",
     "url",
@@ -27,6 +26,8 @@ _CONVERTED = {
     "dataclass",
     "ordered-dict",
 }
+"""Types of which strictness asks for instances, which no record holds."""
+
 _FIELDS = {"model-field", "typed-dict-field", "dataclass-field", "named-tuple-field"}
 _SPELLINGS = {
     "validation_alias",
@@ -82,7 +83,7 @@ def _copied(
     if kind in _FIELDS:
         for spelling in _SPELLINGS:
             result.pop(spelling, None)
-    if kind in _CONVERTED:
+    if kind in CONVERTED:
         result["strict"] = False
     if kind == "timedelta":
         return _microseconds(result)
@@ -145,24 +146,27 @@ def _duration(value: Any) -> Any:
     return timedelta(microseconds=value) if type(value) is int else value
 
 
+def nodes(schema: Any) -> Iterator[Schema]:
+    """Walk over all nodes of a core schema."""
+    if isinstance(schema, list | tuple):
+        for part in schema:
+            yield from nodes(part)
+    elif isinstance(schema, dict):
+        is_node = isinstance(schema.get("type"), str)
+        if is_node:
+            yield schema
+        for key, part in schema.items():
+            if not is_node or key not in _VALUES:
+                yield from nodes(part)
+
+
 def definitions_of(schema: Any) -> dict[str, Schema]:
     """Collect all nodes that others refer to by name."""
-    found: dict[str, Schema] = {}
-    _collect(schema, found)
-    return found
-
-
-def _collect(node: Any, found: dict[str, Schema]) -> None:
-    if isinstance(node, list | tuple):
-        for part in node:
-            _collect(part, found)
-    elif isinstance(node, dict):
-        is_node = isinstance(node.get("type"), str)
-        if is_node and "ref" in node and node["type"] != "definition-ref":
-            found[node["ref"]] = node
-        for key, part in node.items():
-            if not is_node or key not in _VALUES:
-                _collect(part, found)
+    return {
+        node["ref"]: node
+        for node in nodes(schema)
+        if "ref" in node and node["type"] != "definition-ref"
+    }
 
 
 def unwrapped(schema: Any, definitions: dict[str, Schema]) -> Schema:
@@ -180,9 +184,3 @@ def unwrapped(schema: Any, definitions: dict[str, Schema]) -> Schema:
             case _:
                 found: Schema = schema
                 return found
-
-
-def model_node(schema: Any, definitions: dict[str, Schema]) -> Schema:
-    """Find the `model-fields` node of a model's schema."""
-    node = unwrapped(schema, definitions)
-    return unwrapped(node["schema"], definitions)

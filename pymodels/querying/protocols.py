@@ -10,33 +10,9 @@ from typing import Any, ClassVar, Protocol, TypeGuard, TypeVar
 from pymodels.indexes import BoundIndex
 from pymodels.law.changes import Changes
 from pymodels.law.predicates import Predicate
-from pymodels.law.shapes import Shape
+from pymodels.law.shapes import Reading, Shape
 from pymodels.law.values import Record
 from pymodels.querying.plan import Row
-
-
-class Loading(Protocol):
-    """A short way from rows to instances."""
-
-    def loader(self, storage: Any) -> Callable[[Row], Any]:
-        """Give the function from a row to an instance."""
-
-    def sifter(self, storage: Any) -> Callable[[Row], Any] | None:
-        """Give the function from a row to an instance, or to None for no member."""
-
-
-class Writing(Protocol):
-    """A short way from new instances to rows."""
-
-    types: Any
-    is_plain: bool
-    is_checked: bool
-
-    def note_of(self, kinds: tuple[type, ...]) -> str:
-        """Give the note of kinds of an instance whose values are of these types."""
-
-    def dumper(self, storage: Any) -> Callable[[str, Any], Row]:
-        """Give the function from a key and a new instance to a row."""
 
 
 class Codec(Protocol):
@@ -54,16 +30,20 @@ class Codec(Protocol):
         """Validates a record, stored names and all, into an instance."""
 
     @property
-    def direct(self) -> Any:
-        """The short way for stores that keep values as Python has them."""
+    def serializer(self) -> Any:
+        """Dumps an instance, stored names and all."""
 
     @property
-    def json(self) -> Loading:
-        """The short way for stores that keep JSON text."""
+    def reading(self) -> Reading:
+        """From what an instance may be read as it is read from its record."""
 
     @property
-    def writing(self) -> Writing:
-        """The short way out."""
+    def exact_types(self) -> Mapping[str, frozenset[type]] | None:
+        """The exact types of each field's values, None where more is asked."""
+
+    @property
+    def is_validated(self) -> bool:
+        """Whether even values of exact types have to be validated."""
 
     @property
     def indexes(self) -> tuple[BoundIndex, ...]:
@@ -78,6 +58,9 @@ class Codec(Protocol):
 
     def maker(self, storage: Any) -> Callable[[Row, Record], Any]:
         """Give the function from a row and its record to an instance."""
+
+    def attacher(self, storage: Any) -> Callable[[Any, Row], Any]:
+        """Give the function that tells a loaded instance its row and storage."""
 
     def new_record(self, key: str, instance: Any) -> Record:
         """Give the whole record of a new instance, checked."""

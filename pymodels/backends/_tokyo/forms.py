@@ -21,6 +21,9 @@ from pymodels.backend import (
     apply,
     codec_of,
     json_body,
+    json_dumper,
+    json_loader,
+    json_sifter,
     terms_of,
 )
 from pymodels.backends._tokyo import columns
@@ -154,19 +157,19 @@ class JsonForm:
 
     def loader(self, storage: BaseStorage, model: type[M]) -> Callable[[Row], M] | None:
         """Validate JSON text directly, where that is the same."""
-        return codec_of(model).json.loader(storage)
+        return json_loader(storage, model)
 
     def sifter(
         self, storage: BaseStorage, model: type[M]
     ) -> Callable[[Row], M | None] | None:
         """Let strict validation tell membership."""
-        return codec_of(model).json.sifter(storage)
+        return json_sifter(storage, model)
 
     def dumper(
         self, storage: BaseStorage, model: type[Instance]
     ) -> Callable[[str, Instance], Row]:
         """Let pydantic write the JSON, where that is the same."""
-        return codec_of(model).writing.dumper(storage)
+        return json_dumper(storage, model)
 
 
 Form = ColumnForm | JsonForm

@@ -1,13 +1,13 @@
 """The short way from a new instance to packed columns, where it is proven the same.
 
-For the models whose fields are all plain (`models.fast_writing` says which), and
-whose values are of their fields' exact types: names, note and the way to spell each
-value are worked out once a combination of types.
+Names, lengths and note are worked out once for each combination of types.
 """
 
 from collections.abc import Callable
+from datetime import date
 from math import isfinite
 from typing import Any
+from uuid import UUID
 
 from pymodels.backend import (
     LARGEST_INTEGER,
@@ -15,7 +15,7 @@ from pymodels.backend import (
     BaseStorage,
     Instance,
     Row,
-    codec_of,
+    exact_dumper,
     json_body,
 )
 from pymodels.backends._tokyo.columns import NOTE_COLUMN, column_of, note_text
@@ -41,74 +41,46 @@ def _texts(value: list[Any]) -> bytes:
     return json_body.to_json(value).encode()
 
 
-_SPELLED: dict[str, tuple[str, Callable[[Any], bytes]]] = {
-    "str": ("str", text_bytes),
-    "int": ("int", _integer),
-    "float": ("float", _real),
-    "bool": ("bool", lambda value: b"true" if value else b"false"),
-    "date": ("date", lambda value: value.isoformat().encode()),
-    "UUID": ("str", lambda value: str(value).encode()),
-    "Reference": ("str", lambda value: value.key.encode()),
-    "list": ("list", _texts),
+_SPELLINGS: dict[type, Callable[[Any], bytes]] = {
+    str: text_bytes,
+    int: _integer,
+    float: _real,
+    bool: lambda value: b"true" if value else b"false",
+    date: lambda value: value.isoformat().encode(),
+    UUID: lambda value: str(value).encode(),
+    list: _texts,
 }
-_REFUSED = (ValueError, TypeError, KeyError, AttributeError)
-
-Column = tuple[str, bytes, Callable[[Any], bytes]]
-Template = tuple[tuple[Column, ...], bytes]
+_WORDS = {type(None): "none", int: "int", float: "float", bool: "bool", date: "date"}
+_WORDS |= {list: "list"}
 
 
 def column_dumper(
     storage: BaseStorage, model: type[Instance]
 ) -> Callable[[str, Instance], Row]:
     """Give the function from a key and a new instance to key and packed columns."""
-    codec = codec_of(model)
-    record_of, writing = codec.new_record, codec.writing
+    return exact_dumper(storage, model, _SPELLINGS, _columns)
 
-    def long_way(key: str, instance: Instance) -> Row:
-        return storage.encode(key, record_of(key, instance))
 
-    names = tuple(writing.types)
-    stored = tuple(codec.names.get(name, name) for name in names)
-    if not writing.is_plain or not writing.is_checked or not names:
-        return long_way
-    templates: dict[tuple[type, ...], Template] = {}
+def _columns(
+    fields: tuple[tuple[str, type], ...],
+) -> Callable[[str, Any, list[Any]], Row]:
+    words = {name: _WORDS.get(kind, "str") for name, kind in fields}
+    starts = [
+        _with_length(column_of(name)) for name, kind in fields if kind is not type(None)
+    ]
+    note = _with_length(NOTE_COLUMN) + _with_length(note_text(words).encode())
 
-    def dump(key: str, instance: Instance) -> Row:
-        try:
-            values = instance.__dict__
-            kinds = tuple([type(values[name]) for name in names])
-            template = templates.get(kinds)
-            if template is None:
-                # Each combination of exact types is looked at once.
-                writing.note_of(kinds)
-                template = templates[kinds] = _template(names, stored, kinds)
-            parts: list[bytes] = []
-            for name, start, spell in template[0]:
-                text = spell(values[name])
-                parts += (start, length(len(text)), text)
-        except _REFUSED:
-            return long_way(key, instance)
-        packed = b"".join((*parts, template[1]))
+    def finish(key: str, instance: Any, spelled: list[Any]) -> Row:
+        parts: list[bytes] = []
+        for start, text in zip(starts, spelled, strict=True):
+            parts += (start, length(len(text)), text)
+        packed = b"".join((*parts, note))
         # Only a NUL is spelled with one: no text is empty, and no length zero.
-        return long_way(key, instance) if 0 in packed else (key, packed)
+        if 0 in packed:
+            raise ValueError(packed)
+        return (key, packed)
 
-    return dump
-
-
-def _template(
-    names: tuple[str, ...], stored: tuple[str, ...], kinds: tuple[type, ...]
-) -> Template:
-    """Work out what is the same in all instances with values of these types."""
-    columns: list[Column] = []
-    noted: dict[str, str] = {}
-    for name, column, kind in zip(names, stored, kinds, strict=True):
-        if kind is type(None):
-            noted[column] = "none"
-            continue
-        noted[column], spell = _SPELLED[kind.__name__]
-        columns.append((name, _with_length(column_of(column)), spell))
-    note = _with_length(NOTE_COLUMN) + _with_length(note_text(noted).encode())
-    return tuple(columns), note
+    return finish
 
 
 def _with_length(part: bytes) -> bytes:

@@ -25,9 +25,8 @@ from pymodels.backend import (
     errors,
     from_query,
 )
-from pymodels.backends.mongodb import clients, loading
+from pymodels.backends.mongodb import clients, fast
 from pymodels.backends.mongodb.documents import Document, as_map, decode, encode
-from pymodels.backends.mongodb.dumping import dumper
 from pymodels.backends.mongodb.errors import is_of_key, translated
 from pymodels.backends.mongodb.indexes import BY_CODE_POINT, create_index
 from pymodels.backends.mongodb.keys import (
@@ -155,15 +154,15 @@ class Storage(BaseStorage):
 
     def loader(self, model: type[M]) -> Callable[[Row], M]:
         """Validate documents directly, where that is the same."""
-        return loading.loader(self, model)
+        return fast.loader(self, model)
 
     def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
         """Tell membership by types, where that is all a model asks for."""
-        return loading.sifter(self, model)
+        return fast.sifter(self, model)
 
     def dumper(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
         """Make documents directly, where that is the same."""
-        return dumper(model, super().dumper(model))
+        return fast.dumper(self, model) or super().dumper(model)
 
     def rows(self, cursor: Iterable[Document]) -> Iterator[Row]:
         """Yield the rows that a cursor finds; it is closed in the end."""

@@ -20,6 +20,9 @@ from pymodels.backend import (
     errors,
     from_query,
     json_body,
+    json_dumper,
+    json_loader,
+    json_sifter,
     same,
 )
 from pymodels.backends._sql.patch import assignments, can_patch
@@ -119,16 +122,16 @@ class Storage(BaseStorage):
 
     def loader(self, model: type[M]) -> Callable[[Row], M]:
         """Validate JSON text directly, where that is the same."""
-        return codec_of(model).json.loader(self)
+        return json_loader(self, model)
 
     def sifter(self, model: type[M]) -> Callable[[Row], M | None] | None:
         """Let strict validation tell membership in a whole scan."""
-        return codec_of(model).json.sifter(self)
+        return json_sifter(self, model)
 
     def dumper(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
         """Let pydantic write the JSON, where that is the same."""
         codec = codec_of(model)
-        dump = codec.writing.dumper(self)
+        dump = json_dumper(self, model)
         if self.table.has_note:
             return dump
 

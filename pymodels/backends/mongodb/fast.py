@@ -1,9 +1,14 @@
-"""From a document straight to an instance, and whether it is a member by the way."""
+"""The short ways between documents and instances, where they are proven the same.
+
+From a document straight to an instance, which may show by the way whether it is a
+member, and from a new instance straight to a document.
+"""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from operator import itemgetter
 from typing import Any
+from uuid import UUID
 
 from pymodels.backend import (
     BaseStorage,
@@ -14,7 +19,11 @@ from pymodels.backend import (
     Predicate,
     Row,
     codec_of,
+    datetimes_among_values,
+    exact_dumper,
+    number,
     terms_of,
+    value_loader,
 )
 from pymodels.backends.mongodb.documents import KINDS, Document, stored_name
 
@@ -35,21 +44,25 @@ _TYPES: dict[Kind, set[type]] = {
 
 def loader(storage: BaseStorage, model: type[M]) -> Callable[[Row], M]:
     """Give the function from a row to an instance of a model."""
-    codec = codec_of(model)
-    return _direct(storage, model, codec.loader(storage))
+    return _direct(storage, model, codec_of(model).loader(storage))
 
 
 def _direct(
     storage: BaseStorage, model: type[Instance], long_way: Callable[[Row], Any]
 ) -> Callable[[Row], Any]:
-    direct = codec_of(model).direct
-    names = tuple(direct.datetimes)
-    stored = [member.stored for member in direct.codec.shape.members.values()]
-    if any(stored_name(name) != name for name in stored):
+    datetimes = datetimes_among_values(model)
+    if datetimes is None or not _keeps_names(model):
         return long_way
-    values_of = (lambda row: _zoned(row[1], names)) if names else itemgetter(1)
-    found: Callable[[Row], Any] = direct.loader(storage, values_of, long_way)
-    return found
+    if not datetimes:
+        return value_loader(storage, model, itemgetter(1), long_way)
+    names = tuple(datetimes)
+    return value_loader(storage, model, lambda row: _zoned(row[1], names), long_way)
+
+
+def _keeps_names(model: type[Instance]) -> bool:
+    """Say whether all fields are stored under the names that records have."""
+    members = codec_of(model).shape.members.values()
+    return all(stored_name(one.stored) == one.stored for one in members)
 
 
 def _zoned(document: Document, names: tuple[str, ...]) -> Document | None:
@@ -77,7 +90,7 @@ def sifter(storage: BaseStorage, model: type[M]) -> Callable[[Row], M | None] | 
     """
     codec = codec_of(model)
     required = _required(codec.membership)
-    if not codec.direct.is_possible or not required or len(required) < 2:
+    if datetimes_among_values(model) is None or not required or len(required) < 2:
         return None
     load_anyway, shape = codec.loader(storage), codec.shape
 
@@ -166,3 +179,51 @@ def _are_marked(document: Document, dates: dict[str, frozenset[Kind]]) -> bool:
         if kind not in kinds:
             return False
     return True
+
+
+# From new instances.
+
+
+def _text(value: str) -> str:
+    if "\0" in value:
+        raise ValueError(value)
+    if not value.isascii():
+        value.encode()
+    return value
+
+
+_SPELLINGS: dict[type, Callable[[Any], Any]] = {
+    type(None): lambda value: None,
+    bool: bool,
+    str: _text,
+    int: number,
+    float: number,
+    date: lambda value: datetime(value.year, value.month, value.day),
+    UUID: str,
+    # A list of its own: the document is kept, and the instance's may change.
+    list: lambda value: list(map(_text, value)),
+}
+
+
+def dumper(
+    storage: BaseStorage, model: type[Instance]
+) -> Callable[[str, Instance], Row] | None:
+    """Give the function from a key and a new instance to a row, if there is one."""
+    if not _keeps_names(model):
+        return None
+    return exact_dumper(storage, model, _SPELLINGS, _documents)
+
+
+def _documents(
+    fields: tuple[tuple[str, type], ...],
+) -> Callable[[str, Any, list[Any]], Row]:
+    names = ("_id", *(name for name, _ in fields))
+    kinds = {name: "date" for name, kind in fields if kind is date}
+
+    def finish(key: str, instance: Any, spelled: list[Any]) -> Row:
+        document = dict(zip(names, (key, *spelled), strict=True))
+        if kinds:
+            document[KINDS] = kinds
+        return (key, document)
+
+    return finish
