@@ -187,9 +187,6 @@ class _Reader:
             return self.shape(schema["json_schema"], where)
         if kind == "chain":
             return self.shape(schema["steps"][-1], where)
-        if kind == "lax-or-strict" and _asks_for(schema, OrderedDict):
-            # As pydantic 2.12 has it.
-            return self.shape(schema["lax_schema"], where)
         if kind == "function-plain":
             return ANYTHING
         raise self.refusal(where)
@@ -206,8 +203,13 @@ class _Reader:
 
     def serialized(self, schema: Schema, where: str) -> Shape | None:
         """Give the shape that a serializer of the user's makes, if there is one."""
-        if schema["type"] == "lax-or-strict" and _asks_for(schema, *AS_TEXT):
-            return _SIMPLE["str"]
+        if schema["type"] == "lax-or-strict":
+            if _asks_for(schema, *AS_TEXT):
+                return _SIMPLE["str"]
+            if _asks_for(schema, OrderedDict):
+                # As pydantic 2.12 has it.
+                return self.shape(schema["lax_schema"], where)
+            raise self.refusal(where)
         written = schema.get("serialization")
         if schema["type"] == "model" or written is None:
             return None
