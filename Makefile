@@ -12,7 +12,7 @@ FUZZ ?= 100000
 SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick check fix backend fuzz soak bench docs \
+.PHONY: help demo test quick check fix backend fuzz soak versions bench docs \
 	python-venv system install-system
 
 help: ## this list
@@ -46,6 +46,9 @@ fuzz: $(READY) system ## the random tests with many more examples
 
 soak: $(READY) system ## all tests of backends and servers at their full length
 	PYMODELS_SOAK=1 $(PYTEST) $(TWO) tests/backends tests/tokyo
+
+versions: $(READY) ## the core tests with the oldest and newest of all we stand on
+	$(BIN)/python tests/support/versions.py $(NAME)
 
 # NAME=sqlite measures one database, QUICK=1 little of each, TREE=path another tree too.
 bench: $(BENCH_READY) system ## benchmarks against drivers and peers: QUICK=1 NAME=sqlite

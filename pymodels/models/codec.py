@@ -15,15 +15,13 @@ from pydantic import ValidationError
 from pydantic_core import SchemaSerializer, SchemaValidator
 
 from pymodels.errors import (
-    DefinitionError,
     EncodeError,
     InvalidRecord,
     NotInModel,
-    QueryError,
     UnknownField,
 )
-from pymodels.indexes import BoundIndex, Index
-from pymodels.law.canonical import canonical, field_name
+from pymodels.indexes import BoundIndex
+from pymodels.law.canonical import canonical
 from pymodels.law.changes import Changes, apply
 from pymodels.law.evaluate import matcher
 from pymodels.law.predicates import HasKind, Predicate, spelled, terms_of
@@ -31,14 +29,20 @@ from pymodels.law.shapes import Reading, Shape
 from pymodels.law.values import Kind, Path, Record, copied, read
 from pymodels.models import references, updates
 from pymodels.models.fields import shape_of_model
-from pymodels.models.membership import equality_conditions, membership, merged_options
+from pymodels.models.meta import (
+    bound_indexes,
+    check_stored_names,
+    equality_conditions,
+    membership,
+    merged_options,
+    names_of,
+)
 from pymodels.models.protocols import Storage
 from pymodels.models.pydantic_parts import serializer_of, set_fields_set, validator_of
 from pymodels.models.rounding import round_instance
 from pymodels.models.schema import storage_schema
-from pymodels.querying.binding import parse_order
 from pymodels.querying.plan import Row
-from pymodels.querying.protocols import Instance, is_model
+from pymodels.querying.protocols import Instance
 
 
 class ModelCodec:
@@ -60,7 +64,7 @@ class ModelCodec:
         self.all_fields = set(self.fields)
         """What was given to a complete instance; loaded ones share it."""
         self.names: dict[str, str] = self.options["names"]
-        self._check_names()
+        check_stored_names(model)
         self.shape: Shape = shape_of_model(model, schema, names_of)
         self.schema = storage_schema(schema, names_of)
         self.membership: Predicate = membership(model, self.shape)
@@ -70,33 +74,6 @@ class ModelCodec:
             if any(one.operand for one in member.shape.walk())
         )
         self.keeps_extra = model.model_config.get("extra") == "allow"
-
-    def _check_names(self) -> None:
-        for name in self.names:
-            if name not in self.fields:
-                raise DefinitionError(
-                    f"{self.model.__name__}.Meta.names: there is no field {name!r}"
-                )
-            try:
-                field_name(self.names[name], f"{self.model.__name__}.Meta.names")
-            except EncodeError as error:
-                raise DefinitionError(str(error)) from error
-        stored = [self.names.get(name, name) for name in self.fields]
-        if len(set(stored)) < len(stored):
-            raise DefinitionError(
-                f"{self.model.__name__}.Meta.names: two fields share one stored name"
-            )
-        if not self.model.__pydantic_custom_init__:
-            return
-        config = self.model.model_config
-        aliased = any(field.validation_alias for field in self.fields.values())
-        by_name = config.get("populate_by_name") or config.get("validate_by_name")
-        if self.names or (aliased and not by_name):
-            raise DefinitionError(
-                f"{self.model.__name__}: an __init__ of its own cannot be called with "
-                "stored names; with Meta.names it must go, with aliases set "
-                "validate_by_name=True"
-            )
 
     @cached_property
     def validator(self) -> SchemaValidator:
@@ -142,23 +119,7 @@ class ModelCodec:
     @cached_property
     def indexes(self) -> tuple[BoundIndex, ...]:
         """The indexes of `Meta`, bound to stored names."""
-        try:
-            return tuple(map(self._index, self.options["indexes"]))
-        except (QueryError, TypeError) as error:
-            name = self.model.__name__
-            raise DefinitionError(f"{name}.Meta.indexes: {error}") from error
-
-    def _index(self, declared: Any) -> BoundIndex:
-        if isinstance(declared, str):
-            declared = Index(declared)
-        elif isinstance(declared, tuple | list):
-            declared = Index(*declared)
-        if not isinstance(declared, Index):
-            raise TypeError(
-                f"{declared!r} is neither a name, nor a tuple of names, nor an Index"
-            )
-        orders = tuple(parse_order(self.shape, name) for name in declared.names)
-        return BoundIndex(orders, declared.unique, self.membership, self.model.__name__)
+        return bound_indexes(self.model, self.shape, self.membership)
 
     # From records to instances.
 
@@ -344,11 +305,3 @@ class ModelCodec:
     def prefetch(self, batch: list[Any], name: str, storage: Storage) -> None:
         """Load what a batch of instances refers to."""
         references.prefetch(batch, tuple(name.split("__")), storage)
-
-
-def names_of(cls: type) -> dict[str, str]:
-    """Give the stored names that a class's `Meta` chooses."""
-    if not is_model(cls):
-        return {}
-    names: dict[str, str] = merged_options(cls)["names"]
-    return names

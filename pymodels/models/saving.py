@@ -22,7 +22,7 @@ from pymodels.law.canonical import canonical
 from pymodels.law.changes import Changes, apply, between
 from pymodels.law.values import Path, Record, same
 from pymodels.models import references
-from pymodels.models.membership import merged_options
+from pymodels.models.meta import merged_options
 from pymodels.models.protocols import Storage
 from pymodels.querying.plan import Row
 from pymodels.querying.protocols import Instance, is_model
