@@ -181,9 +181,9 @@ def _moment(value: datetime, mark: Any, shape: Shape | None) -> date:
     """Read a BSON date, which the driver gives as a datetime without zone."""
     for reading in (mark, *(shape.reads_text if shape else ())):
         read = _READINGS.get(reading) if type(reading) is str else None
-        found = read(value) if read else None
-        if found is not None:
-            return found
+        moment = read(value) if read else None
+        if moment is not None:
+            return moment
     return value.replace(tzinfo=UTC)
 
 

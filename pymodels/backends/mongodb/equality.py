@@ -105,12 +105,12 @@ def has_element(value: Any, at: FieldPath) -> Filter:
 
 def _like_map(value: dict[str, Any]) -> Form:
     """Give the condition of being a map with these scalars in it, at least."""
-    found: Form = {
+    scalars: Form = {
         name: {"$eq": _kept(part)}
         for name, part in value.items()
         if kind_of(part) in SCALARS and is_plain(name)
     }
-    return found or {"$type": "object"}
+    return scalars or {"$type": "object"}
 
 
 def _inside(value: Any) -> Iterator[Any]:
@@ -143,7 +143,7 @@ def _kept(value: Any) -> Any:
     return exactly(value) if isinstance(value, Decimal) else encode_value(value)
 
 
-# Numbers: the server compares all types of them by exact value. What may be asked for
+# Numbers: the server compares all types of them by exact value. An operand
 # has any number of digits, but what is stored is a double or has at most 34 of them.
 
 

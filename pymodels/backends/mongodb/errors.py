@@ -20,32 +20,6 @@ TOO_DEEP = 15
 CONFLICT = 112
 NOT_ALLOWED = {13, 18, 8000}
 GONE_TRANSACTION = {225, 251, 244, 256, 263}
-BY_CODE: dict[int, tuple[type[errors.PyModelsError], str]] = {
-    NO_TRANSACTIONS: (errors.Unsupported, "transactions need a replica set: "),
-    TOO_DEEP: (errors.EncodeError, "this is nested too deep: "),
-    CONFLICT: (
-        errors.StorageBusy,
-        "another transaction changed the same record; nothing of this one was "
-        "written, so that it can be run again: ",
-    ),
-    **dict.fromkeys(
-        GONE_TRANSACTION,
-        (
-            errors.StorageError,
-            "the server has undone the transaction, because of an error or because "
-            "it took too long: ",
-        ),
-    ),
-    **dict.fromkeys(
-        NOT_ALLOWED,
-        (
-            errors.StorageError,
-            "the server refuses (are user, password and authSource in the URL right, "
-            "and may the user do this?): ",
-        ),
-    ),
-}
-"""What an error of the server is, and what to say before its own message."""
 _TIMEOUTS = re.compile(r" \(configured timeouts: [^)]*\)")
 
 NOT_BSON = (
@@ -56,7 +30,7 @@ NOT_BSON = (
     decimal.DecimalException,
     RecursionError,
 )
-# Of these nobody knows whether the server did what it was told before.
+# After these nobody knows whether the server did what was sent before.
 LOST = (
     driver_errors.AutoReconnect,
     driver_errors.ExecutionTimeout,
@@ -82,30 +56,38 @@ def translated(where: object, *, writes: bool = False) -> Iterator[None]:
 
 def translation(error: Exception, where: object, writes: bool) -> errors.PyModelsError:
     """Give our error for one of the driver's."""
-    if isinstance(error, driver_errors.ServerSelectionTimeoutError):
-        return errors.StorageError(
-            f"{where}: no server could be reached: {brief(error)}; does a server run "
-            "there?"
-        )
-    if isinstance(error, driver_errors.DocumentTooLarge):
-        return _too_large(where, error)
-    if isinstance(error, NOT_BSON):
-        return errors.EncodeError(
-            f"{where}: this cannot be kept as BSON: {brief(error)}"
-        )
-    if isinstance(error, InvalidBSON):
-        return errors.StorageError(
-            f"{where}: a document cannot be read: {brief(error)}"
-        )
-    if isinstance(error, driver_errors.InvalidOperation) and "close" in str(error):
-        return errors.StorageClosed(f"{where}: the connection was closed")
-    if isinstance(error, driver_errors.BulkWriteError):
-        return _of_bulk(error, where)
-    if isinstance(error, LOST) or _is_unknown_commit(error):
-        return _lost(error, where, writes)
-    if isinstance(error, driver_errors.OperationFailure):
-        return _of_code(error.code or 0, error.details or {}, error, where)
-    return errors.StorageError(f"{where}: {brief(error)}")
+    ours, text = _meaning(error, writes)
+    return ours(f"{where}: {text}")
+
+
+Meaning = tuple[type[errors.PyModelsError], str]
+"""A class of ours, and what its message says."""
+
+
+def _meaning(error: Exception, writes: bool) -> Meaning:
+    reason = brief(error)
+    match error:
+        case driver_errors.ServerSelectionTimeoutError():
+            does = "does a server run there?"
+            return errors.StorageError, f"no server could be reached: {reason}; {does}"
+        case driver_errors.DocumentTooLarge():
+            return _too_large(reason)
+        case _ if isinstance(error, NOT_BSON):
+            return errors.EncodeError, f"this cannot be kept as BSON: {reason}"
+        case InvalidBSON():
+            return errors.StorageError, f"a document cannot be read: {reason}"
+        case driver_errors.InvalidOperation() if "close" in reason:
+            return errors.StorageClosed, "the connection was closed"
+        case driver_errors.BulkWriteError():
+            return _of_bulk(error.details or {})
+        case _ if isinstance(error, LOST) or _is_unknown_commit(error):
+            if not writes:
+                return errors.StorageError, f"the answer was lost: {reason}"
+            unknown = "so nobody knows whether this was written"
+            return errors.WriteUncertain, f"the answer was lost, {unknown}: {reason}"
+        case driver_errors.OperationFailure():
+            return _of_code(error.code or 0, error.details or {}, reason)
+    return errors.StorageError, reason
 
 
 def _is_unknown_commit(error: Exception) -> bool:
@@ -115,55 +97,51 @@ def _is_unknown_commit(error: Exception) -> bool:
     )
 
 
-def _lost(error: Exception, where: object, writes: bool) -> errors.StorageError:
-    if writes:
-        return errors.WriteUncertain(
-            f"{where}: the answer was lost, so nobody knows whether this was written: "
-            f"{brief(error)}"
-        )
-    return errors.StorageError(f"{where}: the answer was lost: {brief(error)}")
-
-
-def _of_code(
-    code: int, details: Mapping[str, Any], error: Exception, where: object
-) -> errors.PyModelsError:
+def _of_code(code: int, details: Mapping[str, Any], reason: str) -> Meaning:
     if code == TAKEN:
-        return errors.DuplicateKey(f"{where}: {taken(details)}")
-    if code in TOO_LARGE or (code == BAD_VALUE and "arge" in str(error)):
-        return _too_large(where, error)
-    if code == NO_TRANSACTIONS and "ransaction" not in str(error):
-        code = 0
-    ours, meaning = BY_CODE.get(code, (errors.StorageError, ""))
-    return ours(f"{where}: {meaning}{brief(error)}")
+        return errors.DuplicateKey, taken(details)
+    if code in TOO_LARGE or (code == BAD_VALUE and "arge" in reason):
+        return _too_large(reason)
+    if code == TOO_DEEP:
+        return errors.EncodeError, f"this is nested too deep: {reason}"
+    if code == NO_TRANSACTIONS and "ransaction" in reason:
+        return errors.Unsupported, f"transactions need a replica set: {reason}"
+    if code == CONFLICT:
+        return errors.StorageBusy, (
+            "another transaction changed the same record; nothing of this one was "
+            f"written, so that it can be run again: {reason}"
+        )
+    if code in GONE_TRANSACTION:
+        return errors.StorageError, (
+            "the server has undone the transaction, because of an error or because it "
+            f"took too long: {reason}"
+        )
+    if code in NOT_ALLOWED:
+        return errors.StorageError, (
+            f"the server refuses: {reason}; are user, password and authSource in the "
+            "URL right, and may the user do this?"
+        )
+    return errors.StorageError, reason
 
 
-def _of_bulk(
-    error: driver_errors.BulkWriteError, where: object
-) -> errors.PyModelsError:
-    details: Mapping[str, Any] = error.details or {}
-    for failed in details.get("writeErrors", ()):
-        return _of_code(failed["code"], failed, _Failure(failed["errmsg"]), where)
-    return errors.WriteUncertain(
-        f"{where}: the write concern was not met, so nobody knows whether this stays: "
+def _of_bulk(details: Mapping[str, Any]) -> Meaning:
+    for failure in details.get("writeErrors", ()):
+        return _of_code(failure["code"], failure, failure["errmsg"])
+    return errors.WriteUncertain, (
+        "the write concern was not met, so nobody knows whether this stays: "
         f"{details.get('writeConcernErrors')}"
     )
 
 
-class _Failure(Exception):
-    """One failure among many, by its message."""
+def _too_large(reason: str) -> Meaning:
+    limit = f"MongoDB keeps up to {LARGEST_MEBIBYTES} MiB"
+    return errors.EncodeError, f"the document is too large, {limit}: {reason}"
 
 
 def is_of_key(error: driver_errors.DuplicateKeyError) -> bool:
     """Say whether it is the key that is taken, and no other unique value."""
     details = error.details or {}
     return list(details.get("keyPattern", {"_id": 1})) == ["_id"]
-
-
-def _too_large(where: object, error: Exception) -> errors.EncodeError:
-    return errors.EncodeError(
-        f"{where}: the document is too large, MongoDB keeps up to "
-        f"{LARGEST_MEBIBYTES} MiB: {brief(error)}"
-    )
 
 
 def taken(details: Mapping[str, Any]) -> str:

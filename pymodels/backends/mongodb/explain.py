@@ -6,7 +6,7 @@ from typing import Any
 from bson import json_util
 
 
-def shown(command: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
+def explained(command: Mapping[str, Any], answer: Mapping[str, Any]) -> str:
     """Write down a command, and the stages of the plan that was chosen for it."""
     lines = [f"{name} {_text(value)}" for name, value in command.items()]
     return "\n".join([*lines, *stages(_winner(answer))])

@@ -39,7 +39,7 @@ class Filter:
 
     @property
     def is_everything(self) -> bool:
-        """Whether nothing is asked."""
+        """Whether it holds for every document."""
         return not (self.fields or self.singles or self.others)
 
 

@@ -30,7 +30,7 @@ from pymodels.backends.mongodb.filters import field_path
 from pymodels.backends.mongodb.keys import ID
 
 BY_CODE_POINT = Collation("simple")
-"""How strings compare and sort, whatever a foreign collection has been told."""
+"""How strings compare and sort, whatever the collation of the collection."""
 
 # What the planner of the server sees through, where a list of types is opaque.
 FROM_BELOW: dict[Kind, Any] = {Kind.STRING: "", Kind.NUMBER: float("-inf")}

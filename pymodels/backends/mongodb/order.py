@@ -2,7 +2,7 @@
 
 The server sorts the types of BSON as the law does the kinds, but for lists, maps
 and bytes. Two things it cannot see are computed where they matter: which datetimes
-are naive, and so come before aware ones, and which keys are no texts, and so come
+are naive, and so come before aware ones, and which keys are not texts, and so come
 after those that are.
 """
 
@@ -94,7 +94,7 @@ def is_before_text(native: Any) -> bool:
     return native is None or isinstance(native, int | float | Decimal128 | MinKey)
 
 
-def pipeline(asked: Form, sort: Sorting, pushed: Pushed) -> list[Form]:
+def pipeline(filter: Form, sort: Sorting, pushed: Pushed) -> list[Form]:
     """Give the stages that sort by computed keys; the documents come out as they were.
 
     A list has no place in an order, and two in one document would fail the sort.
@@ -114,7 +114,7 @@ def pipeline(asked: Form, sort: Sorting, pushed: Pushed) -> list[Form]:
     if pushed.stop is not None:
         cut.append({"$limit": pushed.stop - pushed.start})
     return [
-        {"$match": asked},
+        {"$match": filter},
         {"$project": {ID: 0, "document": "$$ROOT", **computed}},
         {"$sort": keys},
         *cut,

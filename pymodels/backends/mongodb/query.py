@@ -33,7 +33,7 @@ from pymodels.backend import (
 from pymodels.backend import predicates as p
 from pymodels.backends.mongodb.documents import KINDS
 from pymodels.backends.mongodb.errors import translated
-from pymodels.backends.mongodb.explain import shown
+from pymodels.backends.mongodb.explain import explained
 from pymodels.backends.mongodb.filters import Form, field_path, form
 from pymodels.backends.mongodb.indexes import BY_CODE_POINT
 from pymodels.backends.mongodb.keys import ID
@@ -54,7 +54,7 @@ from pymodels.backends.mongodb.terms import (
 )
 
 FIRST_BATCH = 100
-"""Documents of a first batch: whoever wants one only shall not wait for more."""
+"""Documents of a first batch: few, so that the first one comes soon."""
 BATCH = 4_000
 SEVERAL_NAMES = 3
 """To sort by, the key included."""
@@ -143,12 +143,12 @@ class Query(BaseQuery[M]):
 
     def _command(self, pushed: Pushed) -> Form:
         """Give the server's command that finds the documents, in their order."""
-        asked, name = self._filter(pushed), self.storage.collection.name
+        filter, name = self._filter(pushed), self.storage.collection.name
         sort = self._sorting(pushed.order)
-        if sort is not None and self._needs_ranks(asked, sort, pushed):
-            stages = pipeline(asked, sort, pushed)
+        if sort is not None and self._needs_ranks(filter, sort, pushed):
+            stages = pipeline(filter, sort, pushed)
             return {"aggregate": name, "pipeline": stages, "cursor": {}}
-        command: Form = {"find": name, "filter": asked}
+        command: Form = {"find": name, "filter": filter}
         if sort is not None:
             command["sort"] = dict(sort.names)
         if pushed.start:
@@ -195,19 +195,19 @@ class Query(BaseQuery[M]):
         sort = self._sorting(pushed.order) or Sorting(())
         yield from self._piped(pipeline(self._filter(pushed), sort, pushed))
 
-    def _needs_ranks(self, asked: Form, sort: Sorting, pushed: Pushed) -> bool:
+    def _needs_ranks(self, filter: Form, sort: Sorting, pushed: Pushed) -> bool:
         """Ask whether the server would sort something otherwise than the law does.
 
         These are naive datetimes, and keys that it sorts before texts, where the
         rows themselves will not show them.
         """
-        if sort.ranks and self._is_any({"$and": [asked, sort.naive]}):
+        if sort.ranks and self._is_any({"$and": [filter, sort.naive]}):
             return True
         return not _checked(pushed) and self._is_any({ID: {"$type": [*BEFORE_TEXT]}})
 
-    def _is_any(self, asked: Form, skip: int = 0) -> bool:
+    def _is_any(self, filter: Form, skip: int = 0) -> bool:
         find_one = self.storage.collection.find_one
-        return self.storage.call(find_one, asked, {ID: 1}, skip=skip) is not None
+        return self.storage.call(find_one, filter, {ID: 1}, skip=skip) is not None
 
     def count_pushed(self, pushed: Pushed) -> int:
         """Count on the server."""
@@ -225,8 +225,8 @@ class Query(BaseQuery[M]):
         if _is_sliced(pushed) or self.storage.is_in_savepoint:
             return None
         delete = self.storage.collection.delete_many
-        asked = self._filter(pushed)
-        return self.storage.call(delete, asked, writes=True).deleted_count
+        filter = self._filter(pushed)
+        return self.storage.call(delete, filter, writes=True).deleted_count
 
     def patch_pushed(self, pushed: Pushed, changes: Changes) -> int | None:
         """Change at once, where that may be.
@@ -237,13 +237,13 @@ class Query(BaseQuery[M]):
         """
         if _is_sliced(pushed) or self.storage.is_in_savepoint:
             return None
-        asked, update = self._filter(pushed), update_for(changes)
+        filter, update = self._filter(pushed), update_for(changes)
         is_whole = self.storage.session is not None or _is_of_one_key(pushed)
         if not is_whole and self._is_risky(changes, update):
             return None
         update_many = self.storage.collection.update_many
         try:
-            result = self.storage.call(update_many, asked, update, writes=True)
+            result = self.storage.call(update_many, filter, update, writes=True)
         except errors.PyModelsError as error:
             if not is_whole and isinstance(error.__cause__, WriteError):
                 raise errors.WriteUncertain(
@@ -299,7 +299,7 @@ class Query(BaseQuery[M]):
                 answer = database.command(explain, session=session)
         except errors.StorageError as error:
             answer = {"stage": str(error)}
-        return shown(command, answer)
+        return explained(command, answer)
 
 
 def _is_of_one_key(pushed: Pushed) -> bool:

@@ -252,18 +252,18 @@ def _on_text(node: p.Comparison, at: FieldPath | None) -> Filter:
         case p.Equal() | p.StartsWith() | p.EndsWith() | p.Contains():
             starts = isinstance(node, p.Equal | p.StartsWith)
             ends = isinstance(node, p.Equal | p.EndsWith)
-            found = pattern(
+            regex = pattern(
                 node.value, starts=starts, ends=ends, caseless=node.caseless
             )
-            if found is not None:
-                return _text({"$regex": found}, at)
+            if regex is not None:
+                return _text({"$regex": regex}, at)
     return _inexact(_text({}, at))
 
 
 def _word(word: str, at: FieldPath | None) -> Filter:
     """Give the filter for a text with a folded word in it, or around it."""
-    found = pattern(word, starts=False, ends=False, caseless=True)
-    return _text({"$regex": found} if found else {}, at)
+    regex = pattern(word, starts=False, ends=False, caseless=True)
+    return _text({"$regex": regex} if regex else {}, at)
 
 
 def _text(conditions: Form, at: FieldPath | None) -> Filter:

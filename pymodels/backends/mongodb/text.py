@@ -24,7 +24,7 @@ def after_prefix(prefix: str) -> str | None:
         last = ord(prefix[-1])
         prefix = prefix[:-1]
         if last < sys.maxunicode:
-            # Surrogates are no characters: after U+D7FF comes U+E000.
+            # Surrogates are not characters: after U+D7FF comes U+E000.
             return prefix + chr(0xE000 if last == 0xD7FF else last + 1)
     return None
 
