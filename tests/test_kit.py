@@ -72,8 +72,11 @@ from pymodels.testing import *
 
 
 class Query(Storage.query_class):
-    def count(self):
-        return super().count() + 1
+    pass
+
+
+# Not in the class, whose maker would refuse it.
+Query.count = lambda self: len(list(self.keys())) + 1
 
 
 class Miscounting(Storage):

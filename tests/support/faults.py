@@ -54,15 +54,18 @@ class BoolsAreNumbers(Query):
 class SliceUnderAResidual(Query):
     """Ten arrive, three survive, the caller asked for ten."""
 
-    def _planned(self, spec=None):
-        plan = super()._planned(spec)
-        left = plan.residual
-        if plan.is_pushed or not left.is_sliced:
-            return plan
-        pushed = replace(
-            plan.pushed, order=left.order, start=left.start, stop=left.stop
-        )
-        return Plan(pushed, replace(left, start=0, stop=None))
+
+def _sliced_too_early(self, spec=None):
+    plan = Query._planned(self, spec)
+    left = plan.residual
+    if plan.is_pushed or not left.is_sliced:
+        return plan
+    pushed = replace(plan.pushed, order=left.order, start=left.start, stop=left.stop)
+    return Plan(pushed, replace(left, start=0, stop=None))
+
+
+# Not in the class, whose maker would refuse it.
+SliceUnderAResidual._planned = _sliced_too_early
 
 
 class OrSplitLikeAnd(Query):
@@ -249,7 +252,7 @@ class MembershipForgotten(Query):
 class RewritesTheRecord(Storage):
     """A patch that puts in place what the model declares, and nothing else."""
 
-    def patch(self, key, changes):
+    def patch(self, key, changes, known=None):
         for _, record in self.fetch([key]):
             known = {member.stored for member in changes.shape.members.values()}
             kept = {name: value for name, value in record.items() if name in known}
@@ -270,7 +273,7 @@ class WritesWhatItRead(Storage):
 
         return remembering
 
-    def patch(self, key, changes):
+    def patch(self, key, changes, known=None):
         if key not in self:
             return False
         old = self.__dict__.get("seen", {}).get(key, self[key])
@@ -281,7 +284,7 @@ class WritesWhatItRead(Storage):
 class NestedMapsWhole(Storage):
     """A patch that writes the whole of a nested map."""
 
-    def patch(self, key, changes):
+    def patch(self, key, changes, known=None):
         for path, above in changes.ancestors.items():
             if key in self:
                 self.replace((key, {**self[key], path[0]: above[0]}))
@@ -315,12 +318,11 @@ class SeesRecordsTwice(Storage):
 
     def scan(self):
         seen = set()
-        while new := [key for key in self._place.records if key not in seen]:
-            for key in new:
-                seen.add(key)
-                if key in self._place.records:
-                    yield key, self._place.records[key]
-                    yield key, self._place.records[key]
+        while new := [row for row in Storage.scan(self) if row[0] not in seen]:
+            for row in new:
+                seen.add(row[0])
+                yield row
+                yield row
 
 
 class NeverCloses(Storage):
