@@ -54,7 +54,7 @@ versions: $(READY) ## the core tests with the oldest and newest of all we stand 
 bench: $(BENCH_READY) system ## benchmarks against drivers and peers: QUICK=1 NAME=sqlite
 	$(BENCH)/bin/python -m benchmarks $(NAME) $(if $(QUICK),--quick) \
 		$(if $(TREE),--tree "$(TREE)") $(if $(ONLY),--only "$(ONLY)") \
-		$(if $(FOLDER),--folder "$(FOLDER)")
+		$(if $(FOLDER),--folder "$(FOLDER)") $(if $(COUNT),--instructions)
 
 docs: $(READY) system ## run every example of the pages
 	$(PYTEST) tests/test_docs.py

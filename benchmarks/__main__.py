@@ -12,7 +12,7 @@ from time import perf_counter
 from benchmarks import report
 from benchmarks.databases import DATABASES
 from benchmarks.harness import OTHER_TREE, ROOT, Run, environment
-from benchmarks.work import OPERATIONS, QUICK, Sizes
+from benchmarks.work import COUNTED, OPERATIONS, QUICK, Sizes
 
 RESULTS = ROOT / "benchmarks/results"
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
@@ -37,6 +37,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", default="", help="contenders, with commas")
     parser.add_argument("--operations", default="", help="operations, with commas")
     parser.add_argument("--folder", type=Path, help="where files are kept meanwhile")
+    parser.add_argument(
+        "--instructions", action="store_true", help="count them, under valgrind"
+    )
     parser.add_argument("--results", type=Path, help="where JSON and drawings go")
     parser.add_argument(
         "--readme", action="store_true", help="only write the tables of the README"
@@ -52,7 +55,8 @@ def arguments() -> argparse.Namespace:
 
 def results_of(given: argparse.Namespace) -> Path:
     """Say where results go: only those of a full run are kept in the repository."""
-    is_full = not (given.quick or given.tree or given.only or given.operations)
+    parts = (given.quick, given.tree, given.only, given.operations)
+    is_full = not (any(parts) or given.instructions)
     return RESULTS if is_full else RESULTS / "partial"
 
 
@@ -75,6 +79,8 @@ def main() -> None:
         write_readme()
         return
     sizes = QUICK if given.quick else Sizes()
+    if given.instructions:
+        sizes = COUNTED
     for name in ("records", "launches", "rounds"):
         if getattr(given, name) is not None:
             sizes = replace(sizes, **{name: getattr(given, name)})
@@ -91,6 +97,7 @@ def main() -> None:
             list(filter(None, given.operations.split(","))),
             list(filter(None, given.only.split(","))),
             given.folder,
+            given.instructions,
         )
         found = {
             "database": name,
@@ -99,6 +106,7 @@ def main() -> None:
             "other": commit_of(given.tree) if given.tree else "",
             "environment": environment(),
             "folder": str(given.folder or ""),
+            "measure": "instructions" if given.instructions else "processor",
             **asdict(run.measure()),
             "seconds": round(perf_counter() - began),
         }

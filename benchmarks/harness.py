@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from benchmarks import servers
+from benchmarks import instructions, servers
 from benchmarks.databases import OURS, Database
 from benchmarks.work import OPERATIONS, Sizes
 
@@ -38,9 +38,15 @@ class Process:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         command = [sys.executable, "-m", "benchmarks.worker"]
+        environment = dict(os.environ)
+        if settings["marks"]:
+            folder = Path(settings["place"]["folder"])
+            command = instructions.under_valgrind(command, folder)
+            environment["PYTHONHASHSEED"] = "0"
         self.process = subprocess.Popen(
             command,
             cwd=ROOT,
+            env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -100,9 +106,10 @@ class Run:
         operations: list[str],
         only: list[str],
         folder: Path | None,
+        counts: bool = False,
     ) -> None:
         self.database, self.sizes, self.trees = database, sizes, trees
-        self.folder = folder
+        self.folder, self.counts = folder, counts
         self.operations = [
             one for one in OPERATIONS if not operations or one.name in operations
         ]
@@ -125,7 +132,8 @@ class Run:
         """Measure everything."""
         for _ in range(self.sizes.launches):
             self.launch()
-        self.imports()
+        if not (self.asked or self.counts):
+            self.imports()
         return self.found
 
     @contextmanager
@@ -133,6 +141,7 @@ class Run:
         """Start the servers; give the settings of each contender's worker."""
         with ExitStack() as stack:
             url, shared = "", []
+            marks = str(instructions.build(folder)) if self.counts else ""
             if self.database.server == "mongod":
                 (folder / "server").mkdir()
                 url, process = stack.enter_context(servers.mongod(folder / "server"))
@@ -157,6 +166,7 @@ class Run:
                     "place": {"name": name.replace("-", "_"), **place},
                     "sizes": asdict(self.sizes),
                     "servers": pids,
+                    "marks": marks,
                 }
             yield settings
 
@@ -172,9 +182,10 @@ class Run:
             finally:
                 for process in processes.values():
                     process.end()
+            if self.asked or self.counts or self.database.title == "Memory":
+                return
             for what in ("growth", "held"):
-                if self.database.title != "Memory" and not self.asked:
-                    self.measure_memory(settings, what)
+                self.measure_memory(settings, what)
 
     def started(self, settings: dict[str, dict[str, Any]]) -> dict[str, Process]:
         """Start the contenders that can be started, filled."""
@@ -255,8 +266,6 @@ class Run:
 
     def imports(self) -> None:
         """Measure how long a new process takes to import each and define a model."""
-        if self.asked:
-            return
         programs = dict(PROGRAMS)
         for name, about in self.found.contenders.items():
             programs[name] = about["program"]

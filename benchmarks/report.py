@@ -11,16 +11,23 @@ from benchmarks.work import TITLES
 
 Result = dict[str, Any]
 Ratios = dict[str, dict[str, float]]
-BASE = "raw"
+COUNT = "instructions"
+MEASURES = {"processor": "processor time", COUNT: "instructions"}
 SLOWER = 1.05
 """Beyond this, with its lower quartile over 1, a comparison says slower."""
 ABSOLUTE = {"growth", "held"}
 """Rows of figures that are no multiples."""
 
 
-def ratios(found: Result, what: str = "processor") -> Ratios:
-    """Return the time of each contender as a multiple of the first one's."""
+def first(found: Result) -> str:
+    """Return the contender that the others are compared with."""
+    return next(iter(found["contenders"]))
+
+
+def ratios(found: Result, what: str) -> Ratios:
+    """Return what each contender takes as a multiple of the first one."""
     rows: Ratios = {}
+    driver = first(found)
     for operation, samples in found["samples"].items():
         if operation == "import":
             if what == "server":
@@ -32,7 +39,7 @@ def ratios(found: Result, what: str = "processor") -> Ratios:
                 for name, taken in samples.items()
                 if name not in {NOTHING, PYDANTIC}
             }
-        elif BASE in samples and (base := median(samples[BASE], what)):
+        elif driver in samples and (base := median(samples[driver], what)):
             rows[operation] = {
                 name: median(taken, what) / base for name, taken in samples.items()
             }
@@ -73,12 +80,13 @@ def cell(value: float | None, what: str) -> str:
 
 def table(found: Result) -> str:
     """Return one database's table and notes, in Markdown."""
-    names = [name for name in found["contenders"] if name != BASE]
+    driver, *names = found["contenders"]
     titles = [title_of(found, name) for name in names]
+    measure = MEASURES[found["measure"]].capitalize()
     has_server = any(
         sample["server"]
         for samples in found["samples"].values()
-        for sample in samples.get(BASE, [])
+        for sample in samples.get(driver, [])
     )
     heads = ["operation", "of the driver", "goal", *titles]
     heads += [f"{found['contenders'][OURS]['title']}, wall"] if OURS in names else []
@@ -86,19 +94,21 @@ def table(found: Result) -> str:
     lines = [
         f"### {found['title']}",
         "",
-        f"Processor time as a multiple of {found['contenders'][BASE]['title']}'s;"
+        f"{measure} as a multiple of {found['contenders'][driver]['title']}'s;"
         f" {found['sizes']['records']:,} records; {durability(found)}.",
         "",
         f"| {' | '.join(heads)} |",
         f"| {' | '.join('---' for _ in heads)} |",
     ]
+    measured = ratios(found, found["measure"])
     wall, server = ratios(found, "wall"), ratios(found, "server")
-    for operation, row in {**ratios(found), **memory(found)}.items():
+    for operation, row in {**measured, **memory(found)}.items():
         base = "–"
         if operation in ABSOLUTE:
-            base = cell(row.get(BASE), operation)
+            base = cell(row.get(driver), operation)
         elif operation != "import":
-            base = duration(median(found["samples"][operation][BASE]))
+            taken = median(found["samples"][operation][driver], found["measure"])
+            base = f"{taken:,.0f}" if found["measure"] == COUNT else duration(taken)
         cells = [TITLES[operation], base, cell(found["goals"].get(operation), "")]
         cells += [cell(row.get(name), operation) for name in names]
         if OURS in names:
@@ -155,10 +165,11 @@ def comparison(found: Result) -> str:
 
     Each round gives one quotient; the quartiles tell how far to trust the median.
     """
+    measure = found["measure"]
     lines = [
         f"### {found['title']}: {found['commit']} against {found['other']}",
         "",
-        "| operation | processor time | quartiles | wall | server | |",
+        f"| operation | {MEASURES[measure]} | quartiles | wall | server | |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for operation, samples in found["samples"].items():
@@ -166,8 +177,8 @@ def comparison(found: Result) -> str:
             continue
         pairs = list(zip(samples[OURS], samples[OTHER_TREE], strict=True))
         cells = [TITLES[operation]]
-        processor = quotients(pairs, "processor")
-        low, middle, high = statistics.quantiles(processor, n=4)
+        values = quotients(pairs, measure)
+        low, middle, high = statistics.quantiles(values * 2, n=4)
         cells += [f"{middle:.2f}", f"{low:.2f} to {high:.2f}"]
         for what in ("wall", "server"):
             values = quotients(pairs, what)
@@ -203,8 +214,8 @@ LEFT, WIDTH, ROW, TOP, BOTTOM = 240, 860, 24, 78, 34
 
 def drawing(found: Result) -> str:
     """Draw one database: a row for each operation, a dot for each contender."""
-    rows = ratios(found)
-    names = [name for name in found["contenders"] if name != BASE]
+    rows = ratios(found, found["measure"])
+    driver, *names = found["contenders"]
     every = [value for row in rows.values() for value in row.values() if value > 0]
     low = min(0.5, *every) if every else 0.5
     high = max(2.0, *every) if every else 2.0
@@ -214,12 +225,13 @@ def drawing(found: Result) -> str:
         return round(LEFT + scale * math.log(max(value, low) / low), 1)
 
     height = TOP + ROW * len(rows) + BOTTOM
-    base = found["contenders"].get(BASE, {}).get("title", BASE)
+    base = found["contenders"][driver]["title"]
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
         f' role="img"><title>{escape(found["title"])}</title>',
         f"<style>{STYLE}</style>",
-        f'<text class="title" x="10" y="22">{escape(found["title"])}: processor time'
+        f'<text class="title" x="10" y="22">{escape(found["title"])}:'
+        f" {MEASURES[found['measure']]}"
         f" as a multiple of {escape(base)}'s (lower is better)</text>",
     ]
     at = 10.0

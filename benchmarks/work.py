@@ -54,6 +54,18 @@ QUICK = Sizes(
     launches=1,
     rounds=3,
 )
+COUNTED = Sizes(
+    records=300,
+    bulk=50,
+    singles=10,
+    gets=10,
+    counts=1,
+    narrow=3,
+    pages=1,
+    launches=1,
+    rounds=1,
+)
+"""For instructions, which hardly vary."""
 
 
 @dataclass(frozen=True)

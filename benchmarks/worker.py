@@ -14,6 +14,7 @@ import traceback
 from typing import Any
 
 from benchmarks.contender import Contender, Place
+from benchmarks.instructions import Marks
 from benchmarks.work import (
     OPERATIONS,
     Operation,
@@ -51,6 +52,8 @@ class Worker:
         self.contender: Contender = kind(Place(**settings["place"]))
         self.sizes = Sizes(**settings["sizes"])
         self.servers: list[int] = settings["servers"]
+        marks, folder = settings["marks"], settings["place"]["folder"]
+        self.marks = Marks(marks, folder) if marks else None
 
     def about(self) -> dict[str, Any]:
         """Tell what the report says about the contender."""
@@ -114,15 +117,20 @@ class Worker:
         calls = self.begin(operation)
         gc.collect()
         before = [processor_time(server) for server in self.servers]
+        if self.marks:
+            self.marks.begin()
         started, began = time.process_time(), time.perf_counter()
         given = self.contender.each(method, calls)
         wall, processor = time.perf_counter() - began, time.process_time() - started
+        instructions = self.marks.end() if self.marks else 0
         after = [processor_time(server) for server in self.servers]
         times = {
             "wall": wall,
             "processor": processor,
             "server": sum(after) - sum(before),
         }
+        if self.marks:
+            times["instructions"] = instructions
         taken: dict[str, Any] = {
             what: float(f"{time / len(calls):.4g}") for what, time in times.items()
         }
