@@ -142,6 +142,25 @@ class StorageHooks:
         """Remove the record under a key; say whether there was one. Required."""
         raise Unsupported(f"{type(self).__name__}.discard is not written")
 
+    def swap(self, swaps: list[tuple[Row, Row | None]]) -> list[bool]:
+        """Write records that are still as they were read; say for each if it was.
+
+        Each pair is a row as it was read and the row to put in its place, or None to
+        remove the record. To look and to write is one step for each record, whoever
+        else writes meanwhile. Raises `WriteInterrupted` if it fails after some were
+        written.
+        """
+        outcomes = []
+        with self.exclusive():
+            for before, after in swaps:
+                is_same = any(row == before for row in self.fetch((before[0],)))
+                if is_same and after is None:
+                    self.discard(before[0])
+                elif is_same and after is not None:
+                    self.replace(after)
+                outcomes.append(is_same)
+        return outcomes
+
     # 4. Transactions and indexes: optional, `Unsupported` where they are not written.
 
     def exclusive(self) -> AbstractContextManager[object]:

@@ -51,6 +51,10 @@ class BaseStorage(StorageHooks):
     query_class: ClassVar[type["BaseQuery[Any]"]]
     keeps_milliseconds: ClassVar[bool] = False
     """Whether a datetime is kept to the millisecond only (law 2)."""
+    locks_writers: ClassVar[bool] = True
+    """Whether a transaction keeps all other writers out, of other processes too."""
+    patience: float = 5.0
+    """Seconds for which a write that lost a race is run again."""
 
     def __init__(
         self, *, residual: Literal["allow", "warn", "forbid"] = "allow"

@@ -21,6 +21,7 @@ from pymodels.errors import (
 from pymodels.hooks import QueryHooks, refuse_overrides
 from pymodels.keys import is_key
 from pymodels.law import predicates as p
+from pymodels.law.evaluate import matcher
 from pymodels.law.values import KEY, Kind, Path, Record, copied, kind_of, read, sort_key
 from pymodels.querying.binding import bind, parse_lookups, parse_order, parse_path
 from pymodels.querying.expressions import Descending, Expression
@@ -36,6 +37,7 @@ from pymodels.querying.plan import (
 from pymodels.querying.protocols import Codec, M
 from pymodels.querying.rounding import asked_in_milliseconds
 from pymodels.querying.slices import sliced
+from pymodels.querying.writing import write_each
 
 if TYPE_CHECKING:
     from pymodels.storage import BaseStorage
@@ -216,16 +218,9 @@ class BaseQuery(QueryHooks[M]):
         spec = self.spec
         whole = Spec(spec.predicate, spec.complete_order())
         load = self.storage.mapper(self.model).load
-
-        def is_valid(row: Row) -> bool:
-            try:
-                load(row)
-            except InvalidRecord:
-                return False
-            return True
-
         rows = self._run(self._planned(whole))
-        return islice(filter(is_valid, rows), spec.start, spec.stop)
+        valid = (row for row in rows if _is_valid(row, load))
+        return islice(valid, spec.start, spec.stop)
 
     def __iter__(self) -> Iterator[M]:
         found = self._sifted() or map(
@@ -339,20 +334,25 @@ class BaseQuery(QueryHooks[M]):
     # Writing.
 
     def delete(self) -> int:
-        """Remove the records; say how many."""
+        """Remove the records; say how many.
+
+        A record is removed only if it fulfils the query when it is removed (law 15).
+        """
         if not self._skips_invalid:
             plan = self._in_any_order()._planned()
             done = self.discard_pushed(plan.pushed) if plan.is_pushed else None
             if done is not None:
                 return done
-        return self._each("deleted", self.storage.discard)
+        return self._write_each("deleted", lambda row: None)
 
     def update(self, **values: Any) -> int:
         """Set fields, or nested paths, of all the records; say how many.
 
-        Each value is validated as its field's. Raises pydantic's
-        `ValidationError`, `UnknownField`, and `NotInModel` if the new values by
-        themselves would break membership; nothing is written then.
+        Each value is validated as its field's; where the model validates as a whole,
+        so is each record with the change. A record is changed only if it fulfils the
+        query when it is changed (law 15). Raises pydantic's `ValidationError`,
+        `UnknownField`, and `NotInModel` if the new values by themselves would break
+        membership; nothing is written then.
         """
         changes = self.codec.changes_to(values, self.storage)
         if not changes:
@@ -362,24 +362,41 @@ class BaseQuery(QueryHooks[M]):
             done = self.patch_pushed(plan.pushed, changes) if plan.is_pushed else None
             if done is not None:
                 return done
-        return self._each("updated", lambda key: self.storage.patch(key, changes))
+        return self._write_each(
+            "updated", lambda row: self.storage.patched(row, changes)
+        )
 
-    def _each(self, what: str, write: Callable[[str], bool]) -> int:
-        """Write one record after the other; all or none in a transaction."""
-        done, storage = 0, self.storage
+    def _write_each(self, what: str, change: Callable[[Row], Row | None]) -> int:
+        """Write one record after the other; all or none where that can be undone."""
+        storage = self.storage
+        is_whole = storage.has_transactions and storage.locks_writers
+        keys = self._in_any_order().keys()
         try:
-            with storage.transaction() if storage.has_transactions else nullcontext():
+            with storage.transaction() if is_whole else nullcontext():
                 # All keys first: what is written must not change what is found.
-                for key in list(self._in_any_order().keys()):
-                    done += write(key)
-        except Exception as error:
-            if not done or storage.has_transactions:
-                error.add_note(f"nothing was {what}")
+                return write_each(
+                    storage, list(keys), self._fulfils(), change, storage.patience
+                )
+        except WriteInterrupted as error:
+            if not is_whole:
                 raise
-            raise WriteInterrupted(
-                f"{done} records were {what}, then: {error}", done
-            ) from error
-        return done
+            cause = error.__cause__ or error
+            cause.add_note(f"nothing was {what}")
+            raise cause from None
+        except Exception as error:
+            error.add_note(f"nothing was {what}")
+            raise
+
+    def _fulfils(self) -> Callable[[Row], bool]:
+        """Give the function that says whether a row fulfils all but the slice."""
+        asks, load = matcher(self.spec.predicate), self.storage.mapper(self.model).load
+
+        def fulfils(row: Row) -> bool:
+            if not asks(row[0], self._decode(row)):
+                return False
+            return not self._skips_invalid or _is_valid(row, load)
+
+        return fulfils
 
     # Showing.
 
@@ -404,3 +421,11 @@ class BaseQuery(QueryHooks[M]):
         if len(found) > SHOWN:
             found[SHOWN] = "..."
         return "[" + ", ".join(found) + "]"
+
+
+def _is_valid(row: Row, load: Callable[[Row], Any]) -> bool:
+    try:
+        load(row)
+    except InvalidRecord:
+        return False
+    return True

@@ -33,6 +33,7 @@ _TESTS = (
     "test_models",
     "test_saving",
     "test_writers",
+    "test_conditional_writes",
     "test_reference",
     "test_transactions",
     "test_errors",

@@ -169,3 +169,10 @@ PEOPLE: list[dict[str, Any]] = [
     {"name": "Larry", "tags": ["perl", "linguistics"]},
     {"name": "bob", "age": 7, "gender": "male", "address": Place(city="Boston")},
 ]
+
+
+class Job(Model):
+    """Something to be done once."""
+
+    state: str
+    owner: str | None = None

@@ -1,0 +1,87 @@
+"""Changing and removing records of a query where the database cannot do it alone.
+
+A conditional write is one step (law 15): each record is read, judged, and written only
+if it is still as it was read; else it is read and judged again. So of two writers who
+both want to take the same job, one gets it.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from itertools import islice
+from time import monotonic, sleep
+from typing import Protocol
+
+from pymodels.errors import StorageBusy, WriteInterrupted
+from pymodels.querying.plan import Row
+
+BATCH = 500
+FIRST_WAIT = 0.001
+"""Seconds before a lost race is run again; doubled each time, up to a tenth."""
+
+Swap = tuple[Row, Row | None]
+"""A row as it was read, and what shall be in its place; None to remove it."""
+
+
+class Swapping(Protocol):
+    """What is asked of a storage here."""
+
+    def fetch(self, keys: Iterable[str]) -> Iterable[Row]:
+        """Yield the rows of those keys that are there."""
+
+    def swap(self, swaps: list[Swap]) -> list[bool]:
+        """Write those records that are still as they were read; say for each."""
+
+
+def write_each(
+    storage: Swapping,
+    keys: Iterable[str],
+    fulfils: Callable[[Row], bool],
+    change: Callable[[Row], Row | None],
+    patience: float,
+) -> int:
+    """Change those records that fulfil a question when they are written; count them.
+
+    ``patience`` is how many seconds lost races are run again before a `StorageBusy`.
+    Raises `WriteInterrupted` with how many were done if it fails after some were.
+    """
+    source, done = iter(keys), 0
+    try:
+        while batch := list(islice(source, BATCH)):
+            for written in _rounds(storage, batch, fulfils, change, patience):
+                done += written
+    except Exception as error:
+        done += error.done if isinstance(error, WriteInterrupted) else 0
+        if not done:
+            raise
+        text = f"{done} records were written, then: {error}"
+        raise WriteInterrupted(text, done) from error
+    return done
+
+
+def _rounds(
+    storage: Swapping,
+    keys: list[str],
+    fulfils: Callable[[Row], bool],
+    change: Callable[[Row], Row | None],
+    patience: float,
+) -> Iterable[int]:
+    """Give how many records were written in each round, until no race was lost."""
+    deadline, wait = monotonic() + patience, FIRST_WAIT
+    while True:
+        swaps = [(row, change(row)) for row in storage.fetch(keys) if fulfils(row)]
+        outcomes = storage.swap(swaps) if swaps else []
+        yield sum(outcomes)
+        keys = [
+            row[0]
+            for (row, _), was_written in zip(swaps, outcomes, strict=True)
+            if not was_written
+        ]
+        if not keys:
+            return
+        if monotonic() > deadline:
+            raise StorageBusy(
+                f"others changed the record {keys[0]!r} each time before it could be "
+                f"written, for {patience} seconds"
+            )
+        sleep(wait * random.random())  # no secret
+        wait = min(wait * 2, 0.1)
