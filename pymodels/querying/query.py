@@ -366,8 +366,13 @@ class BaseQuery(QueryHooks[M]):
             "updated", lambda row: self.storage.patched(row, changes)
         )
 
-    def _write_each(self, what: str, change: Callable[[Row], Row | None]) -> int:
-        """Write one record after the other; all or none where that can be undone."""
+    def _write_each(
+        self, what: str, change: Callable[[Row], Row | None], done: int = 0
+    ) -> int:
+        """Write one record after the other; all or none where that can be undone.
+
+        ``done`` are those that a backend has written before.
+        """
         storage = self.storage
         is_whole = storage.has_transactions and storage.locks_writers
         keys = self._in_any_order().keys()
@@ -375,7 +380,7 @@ class BaseQuery(QueryHooks[M]):
             with storage.transaction() if is_whole else nullcontext():
                 # All keys first: what is written must not change what is found.
                 return write_each(
-                    storage, list(keys), self._fulfils(), change, storage.patience
+                    storage, list(keys), self._fulfils(), change, storage.patience, done
                 )
         except WriteInterrupted as error:
             if not is_whole:

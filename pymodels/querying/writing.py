@@ -38,13 +38,14 @@ def write_each(
     fulfils: Callable[[Row], bool],
     change: Callable[[Row], Row | None],
     patience: float,
+    done: int = 0,
 ) -> int:
     """Change those records that fulfil a question when they are written; count them.
 
     ``patience`` is how many seconds lost races are run again before a `StorageBusy`.
     Raises `WriteInterrupted` with how many were done if it fails after some were.
     """
-    source, done = iter(keys), 0
+    source = iter(keys)
     try:
         while batch := list(islice(source, BATCH)):
             for written in _rounds(storage, batch, fulfils, change, patience):

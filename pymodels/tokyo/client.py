@@ -6,6 +6,7 @@ one whose answer was lost is `WriteUncertain`.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
+from typing import TypeVar
 
 from pymodels.errors import (
     SettingsError,
@@ -20,6 +21,8 @@ from pymodels.tokyo.protocol import (
     MISC,
     NO_UPDATE_LOG,
     STAT,
+    WITH,
+    WITHOUT,
     Answer,
     Command,
     ProtocolError,
@@ -27,6 +30,8 @@ from pymodels.tokyo.protocol import (
 )
 from pymodels.tokyo.requests import COUNT, HINT, OUT, hint_in, search_arguments
 from pymodels.tokyo.search import IndexType, Search
+
+T = TypeVar("T", bound=tuple[bytes | None, ...])
 
 BATCH = 1_000
 ROOM = 4 * 2**20
@@ -314,6 +319,20 @@ class Client:
         (outcome,) = self.good(answer, "patch").strings
         return outcome
 
+    def swap(
+        self, asked: Iterable[tuple[bytes, bytes, bytes | None]]
+    ) -> Sequence[bytes]:
+        """Put or remove records that are still as they were; give each outcome.
+
+        Each is a key, what is stored and what shall be; None removes it. The answer
+        ends with ``refused`` where one was refused; those after it were not looked at.
+        """
+        strings: list[bytes] = []
+        for key, before, after in asked:
+            verb = WITHOUT if after is None else WITH
+            strings += (key, before, verb, after or b"")
+        return self.good(self.write_misc(b"swap", strings), "swap").strings
+
     def notes(self) -> Sequence[bytes]:
         """Give the notes of kinds of all rows, or marks that they do not tell all."""
         return self.good(self.write_misc(b"notes"), "notes").strings
@@ -336,14 +355,14 @@ class Client:
 
 
 def batches(
-    pairs: Iterable[tuple[bytes, bytes]], most: int = BATCH, room: int = ROOM
-) -> Iterator[list[tuple[bytes, bytes]]]:
-    """Cut pairs into batches of bounded number and size."""
-    batch: list[tuple[bytes, bytes]] = []
+    parts: Iterable[T], most: int = BATCH, room: int = ROOM
+) -> Iterator[list[T]]:
+    """Cut tuples of byte strings into batches of bounded number and size."""
+    batch: list[T] = []
     size = 0
-    for pair in pairs:
-        batch.append(pair)
-        size += len(pair[0]) + len(pair[1])
+    for part in parts:
+        batch.append(part)
+        size += sum(len(one or b"") for one in part)
         if len(batch) == most or size >= room:
             yield batch
             batch, size = [], 0

@@ -27,6 +27,9 @@ LONGEST_NAME = 1023
 IS, NO, SET, CUT = b"is", b"no", b"set", b"cut"
 DONE, CHANGED, MISSING = b"done", b"changed", b"missing"
 
+# What `swap` is made of, another one.
+WITH, WITHOUT, REFUSED = b"put", b"out", b"refused"
+
 _SIZE = struct.Struct(">I")
 _pack, _unpack = _SIZE.pack, _SIZE.unpack_from
 

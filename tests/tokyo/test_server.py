@@ -16,6 +16,7 @@ from tyrant_transcript import EXCHANGES, agree, answer_in, requests_in
 
 from pymodels.errors import SettingsError, StorageError
 from pymodels.testing.each import each
+from pymodels.tokyo.packing import pack_map
 from pymodels.tokyo.protocol import (
     ADDINT,
     GET,
@@ -378,6 +379,45 @@ def test_a_patch_that_makes_no_sense_is_refused(client, arguments):
     client.put(b"k", {b"a": b"1"})
     assert not client.write_misc(b"patch", arguments).is_good
     assert client.get(b"k") == {b"a": b"1"}
+
+
+def test_a_swap_writes_what_is_still_as_it_was(client):
+    client.put(b"a", {b"v": b"1"})
+    client.put(b"b", {b"v": b"2"})
+    was, new = pack_map({b"v": b"1"}), pack_map({b"w": b"9"})
+    asked = [(b"a", was, new), (b"b", was, new), (b"none", was, new), (b"a", new, None)]
+    assert client.swap(asked) == [b"done", b"changed", b"missing", b"done"]
+    assert client.get(b"a") is None
+    assert client.get(b"b") == {b"v": b"2"}
+
+
+def test_a_swap_compares_all_columns(client):
+    client.put(b"a", {b"v": b"1", b"more": b"1"})
+    assert client.swap([(b"a", pack_map({b"v": b"1"}), None)]) == [b"changed"]
+
+
+def test_a_swap_stops_at_what_cannot_be_written(client):
+    client.put(b"a", {b"v": b"1"})
+    was = pack_map({b"v": b"1"})
+    asked = [(b"a", was, pack_map({b"v\0x": b""})), (b"a", was, None)]
+    assert client.swap(asked) == [b"refused"]
+    assert client.get(b"a") == {b"v": b"1"}
+
+
+@pytest.mark.parametrize(
+    "strings",
+    [
+        [b"a"],
+        [b"", b"", b"put", b""],
+        [b"a", b"\xff", b"out", b""],
+        [b"a", b"\x05abc", b"put", b""],
+        [b"a", b"", b"let", b""],
+    ],
+)
+def test_a_swap_that_makes_no_sense_is_refused(client, strings):
+    client.put(b"a", {b"v": b"1"})
+    assert not client.write_misc(b"swap", strings).is_good
+    assert client.get(b"a") == {b"v": b"1"}
 
 
 def test_a_list_that_keeps_is_written_whole_or_not_at_all(client):

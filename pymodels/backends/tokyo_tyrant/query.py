@@ -86,8 +86,7 @@ class Query(SearchQuery[M]):
         if not done:
             return None
         # What is left are rows of others, and what came in the meantime.
-        rows = list(self.found(pushed))
-        return done + sum(self.storage.discard(row[0]) for row in rows)
+        return self._write_each("deleted", lambda row: None, done)
 
     def _exactly(
         self, pushed: Pushed, ask: Callable[[Search], tuple[T, TableFacts]]

@@ -31,7 +31,7 @@ from pymodels.backends.tokyo_tyrant.files import HashFile, Pair, TableFile
 from pymodels.backends.tokyo_tyrant.indexes import Indexes
 from pymodels.tokyo.client import KINDS, Client, batches
 from pymodels.tokyo.connections import Address
-from pymodels.tokyo.protocol import DONE, MISSING, VSIZ
+from pymodels.tokyo.protocol import DONE, MISSING, REFUSED, VSIZ
 from pymodels.tokyo.search import Condition, IndexType, Search
 
 TRIES = 100
@@ -225,6 +225,31 @@ class Storage(FileStorage):
             f"{self}: others changed the record {key!r} {TRIES} times meanwhile; "
             "nothing was written"
         )
+
+    def swap(self, swaps: list[tuple[Row, Row | None]]) -> list[bool]:
+        """Compare and write records in one step each, where the server can."""
+        if not self.client.has_function("swap"):
+            self._object_to_lost_updates()
+            return super().swap(swaps)
+        asked = [
+            (
+                column_of(before[0]),
+                self.form.stored(before),
+                None if after is None else self.form.stored(after),
+            )
+            for before, after in swaps
+        ]
+        outcomes: list[bytes] = []
+        for batch in batches(asked):
+            outcomes += self.client.swap(batch)
+            if outcomes[-1] == REFUSED:
+                done = outcomes.count(DONE)
+                key = swaps[len(outcomes) - 1][0][0]
+                message = f"{self}: the server refused to write the record {key!r}"
+                if done:
+                    raise errors.WriteInterrupted(message, done)
+                raise errors.StorageError(message)
+        return [outcome == DONE for outcome in outcomes]
 
     def _patch_known(self, before: Row, after: Row) -> bool:
         """Compare with the row that is known: mostly nobody has changed it."""

@@ -21,7 +21,18 @@ from pymodels.tokyo.guards import (
     is_tuning,
     limited,
 )
-from pymodels.tokyo.protocol import DONE, FAILURE, MISSING, Answer, Request
+from pymodels.tokyo.packing import unpack_map
+from pymodels.tokyo.protocol import (
+    CHANGED,
+    DONE,
+    FAILURE,
+    MISSING,
+    REFUSED,
+    WITH,
+    WITHOUT,
+    Answer,
+    Request,
+)
 from pymodels.tokyo.search import IndexType
 from pymodels.tokyo.serve.facts import Facts, Watch
 from pymodels.tokyo.serve.file import ServedFile
@@ -91,6 +102,7 @@ class Commands:
             b"putlist": self._put_list,
             b"putkeeplist": self._put_keep_list,
             b"patch": self._patch,
+            b"swap": self._swap,
             **({b"notes": self._tell_notes} if watch is not None else {}),
             b"setindex": self._set_index,
             b"optimize": lambda name, strings: self._optimized(*strings[:1]),
@@ -184,7 +196,7 @@ class Commands:
         lines = {
             "version": p.VERSION,
             "server": "pymodels",
-            "functions": "patch putkeeplist" + (" notes" if self._watch else ""),
+            "functions": "patch putkeeplist swap" + (" notes" if self._watch else ""),
             "os": os.uname().sysname,
             "time": f"{time.time():.6f}",
             "pid": os.getpid(),
@@ -285,6 +297,42 @@ class Commands:
             put = self._put_columns(key, columns)
             return Answer(strings=[DONE]) if put.is_good else FAILURE
         return Answer(strings=[outcome])
+
+    def _swap(self, name: bytes, strings: Strings) -> Answer:
+        """Write or remove records that are still as they were; each is one step."""
+        if len(strings) % 4 or not all(strings[::4]):
+            return FAILURE
+        asked = list(zip(*(iter(strings),) * 4, strict=True))
+        if not {verb for _, _, verb, _ in asked} <= {WITH, WITHOUT}:
+            return FAILURE
+        try:
+            rows = [
+                (key, self._unpacked(before), verb, self._unpacked(after))
+                for key, before, verb, after in asked
+            ]
+        except (IndexError, ValueError):
+            return FAILURE
+        outcomes = []
+        for key, before, verb, after in rows:
+            columns = self._columns(key)
+            if columns is None:
+                outcomes.append(MISSING)
+            elif columns != before:
+                outcomes.append(CHANGED)
+            elif not self._put_or_out(key, verb, after):
+                # What follows was not looked at.
+                return Answer(strings=[*outcomes, REFUSED])
+            else:
+                outcomes.append(DONE)
+        return Answer(strings=outcomes)
+
+    def _unpacked(self, stored: bytes) -> dict[bytes, bytes]:
+        return unpack_map(stored) if self.file.is_table else {b"": stored}
+
+    def _put_or_out(self, key: bytes, verb: bytes, after: dict[bytes, bytes]) -> bool:
+        if verb == WITHOUT:
+            return self._call(b"out", [key]).is_good
+        return self._put_columns(key, after).is_good
 
     def _columns(self, key: bytes) -> dict[bytes, bytes] | None:
         """Give the columns of a record; of a hash, the value under the empty name."""
