@@ -161,24 +161,24 @@ class Pool:
         connection = Connection(self.address, self.timeout)
         try:
             self._greet(connection)
-        except TimeoutError as error:
+        except BaseException as error:
             connection.close()
-            raise StorageBusy(
-                f"{self.address}: no answer within {self.timeout} seconds"
-            ) from error
-        except ConnectionError as error:
-            connection.close()
-            raise StorageError(
-                f"{self.address}: it let go at once ({error}); perhaps it has as many "
-                "clients as it takes, or is not a Tokyo Tyrant server"
-            ) from error
-        except ProtocolError as error:
-            connection.close()
-            raise StorageError(f"{self.address}: no answer ({error})") from error
-        except BaseException:
-            connection.close()
+            if isinstance(error, OSError | ProtocolError):
+                raise self._no_greeting(error) from error
             raise
         return connection
+
+    def _no_greeting(self, error: Exception) -> StorageError:
+        if isinstance(error, TimeoutError):
+            return StorageBusy(
+                f"{self.address}: no answer within {self.timeout} seconds"
+            )
+        if isinstance(error, ProtocolError):
+            return StorageError(f"{self.address}: no answer ({error})")
+        return StorageError(
+            f"{self.address}: it let go at once ({error}); perhaps it has as many "
+            "clients as it takes, or is not a Tokyo Tyrant server"
+        )
 
     def _put_back(self, connection: Connection) -> None:
         self._idle.append(connection)

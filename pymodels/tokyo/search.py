@@ -5,7 +5,7 @@ Columns and operands are bytes; the empty column is the key.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum, IntFlag
+from enum import IntEnum
 
 KEY_COLUMN = b""
 
@@ -34,11 +34,8 @@ class Operator(IntEnum):
     FTSEX = 18
 
 
-class ConditionFlag(IntFlag):
-    """What is added to an operator's number."""
-
-    NEGATE = 1 << 24
-    NO_INDEX = 1 << 25
+NEGATE, NO_INDEX = 1 << 24, 1 << 25
+"""What is added to an operator's number."""
 
 
 class Direction(IntEnum):
@@ -48,14 +45,6 @@ class Direction(IntEnum):
     STRDESC = 1
     NUMASC = 2
     NUMDESC = 3
-
-
-class Joining(IntEnum):
-    """What a search of several searches gives."""
-
-    UNION = 0
-    INTERSECTION = 1
-    DIFFERENCE = 2
 
 
 class IndexType(IntEnum):
@@ -98,12 +87,7 @@ class Condition:
     @property
     def number(self) -> int:
         """The operator with its flags, as the library and the wire know it."""
-        found = int(self.operator)
-        if self.negated:
-            found |= ConditionFlag.NEGATE
-        if self.no_index:
-            found |= ConditionFlag.NO_INDEX
-        return found
+        return self.operator | NEGATE * self.negated | NO_INDEX * self.no_index
 
     def __str__(self) -> str:
         column = self.column.decode(errors="replace") or "(key)"

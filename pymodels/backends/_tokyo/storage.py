@@ -84,6 +84,10 @@ class FileStorage(BaseStorage):
 
     # Indexes.
 
+    def file_path(self) -> str:
+        """Give the path of the file, beside which those of indexes lie."""
+        raise errors.Unsupported(f"{type(self).__name__}.file_path is not written")
+
     def index_types(self) -> dict[bytes, IndexType]:
         """Give the columns that have an index, as far as that is known."""
         raise errors.Unsupported(f"{type(self).__name__}.index_types is not written")
@@ -92,8 +96,8 @@ class FileStorage(BaseStorage):
         """Index a column."""
         raise errors.Unsupported(f"{type(self).__name__}.make_index is not written")
 
-    def create_index_beside(self, index: BoundIndex, path: str) -> str:
-        """Index each column that can be, beside a file; one that has an index keeps it.
+    def create_index(self, index: BoundIndex) -> str:
+        """Index each column that can be; one that has an index keeps it.
 
         Nested values, lists, floats and Decimals are left out: the library has no
         index that would serve them; so is everything in a hash or a tree. Gives the
@@ -107,7 +111,7 @@ class FileStorage(BaseStorage):
             column_of(order.path[0]): kind for order, kind in typed if kind is not None
         }
         for column in wanted:
-            if is_too_long(path, column):
+            if is_too_long(self.file_path(), column):
                 raise errors.Unsupported(
                     f"{index}: no file can have the name of an index on "
                     f"{name_of(column)[:40]!r}, it would be longer than 255 bytes"

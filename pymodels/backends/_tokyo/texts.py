@@ -95,40 +95,39 @@ def text_or_bytes(value: bytes) -> str | bytes:
     return value if not text or "\0" in text else text
 
 
-class _ContradictionError(ValueError):
-    """A text is not what the note says."""
+# Readers by word: each raises `ValueError` for a text that is not what the note says.
 
 
 def _read_integer(text: str, rest: str) -> int:
     if _INTEGER.fullmatch(text) and SMALLEST_INTEGER <= int(text) <= LARGEST_INTEGER:
         return int(text)
-    raise _ContradictionError
+    raise ValueError(text)
 
 
 def _read_float(text: str, rest: str) -> float:
     value = float(text)
     if float_text(value) != text:
-        raise _ContradictionError
+        raise ValueError(text)
     return value
 
 
 def _read_decimal(text: str, rest: str) -> Decimal:
     value = Decimal(text)
     if not value.is_finite() or format(value, "f") != text:
-        raise _ContradictionError
+        raise ValueError(text)
     if not rest:
         return value
     sign, digits, _ = value.as_tuple()
     kept = digits[: -int(rest)] or (0,)
     value = Decimal((sign, kept, int(rest)))
     if _spelled_decimal(value)[1] != text:
-        raise _ContradictionError
+        raise ValueError(text)
     return value
 
 
 def _read_bool(text: str, rest: str) -> bool:
     if text not in {"true", "false"}:
-        raise _ContradictionError
+        raise ValueError(text)
     return text == "true"
 
 
@@ -136,7 +135,7 @@ def _read_by(word: str) -> Any:
     def read(text: str, rest: str) -> Any:
         value = json_body.read_text(text, (word,))
         if type(value) is str:
-            raise _ContradictionError
+            raise ValueError(text)
         return value
 
     return read
@@ -147,7 +146,7 @@ def _read_json(kind: type) -> Any:
         note = f'{{"value":{rest}}}' if rest else json_body.NOTHING_MARKED
         value = json_body.decode("", f'{{"value":{text}}}', note)["value"]
         if type(value) is not kind:
-            raise _ContradictionError
+            raise ValueError(text)
         return value
 
     return read
@@ -174,7 +173,7 @@ def read_noted(text: str, word: str) -> Any:
     try:
         return _READERS[kind](text, rest)
     except (ArithmeticError, LookupError, TypeError, RecursionError) as error:
-        raise _ContradictionError from error
+        raise ValueError(text) from error
 
 
 def read_foreign(text: str | bytes, shape: Shape | None) -> Any:

@@ -112,36 +112,20 @@ class Handle:
             self._check_writer()
             if self.levels or not (self.keeps_back or self.sync or self.indexes):
                 return write(*arguments)
-            with self._in_transaction():
+            with self.writing_many():
                 return write(*arguments)
 
     @contextmanager
     def writing_many(self) -> Iterator[None]:
         """Make many writes all or nothing."""
         with self:
-            self._check_writer()
-            if self.levels:
-                self.begin()
-                try:
-                    yield
-                except BaseException:
-                    self.rollback()
-                    raise
-                self.commit()
-                return
-            with self._in_transaction():
+            self.begin()
+            try:
                 yield
-
-    @contextmanager
-    def _in_transaction(self) -> Iterator[None]:
-        self.database.begin()
-        try:
-            yield
-        except BaseException:
-            self._freeze()
-            self.database.abort()
-            raise
-        self.database.commit()
+                self.commit()
+            except BaseException:
+                self.rollback()
+                raise
 
     def _check_writer(self) -> None:
         if not self.is_writer:
@@ -159,7 +143,7 @@ class Handle:
         """Create a record; say False, and change nothing, if the key exists."""
         self._freeze()
         done = self._put_keep(key, stored)
-        if self.is_table:
+        if done and self.is_table:
             self.facts.learn(note_in(stored))
         if done and len(self.levels) > 1:
             self.levels[-1].append((key, None))
@@ -198,6 +182,8 @@ class Handle:
         self._freeze()
         self.database.vanish()
         self.facts = TableFacts(is_complete=True)
+        if not self.is_watched:
+            self.stop_watching()
 
     def _remember(self, key: bytes) -> None:
         """Note what was there, if a savepoint may want it back."""

@@ -260,7 +260,11 @@ class Storage(FileStorage):
                 raise errors.StorageError(
                     f"{self}: no index can be made in a transaction"
                 )
-            return self.create_index_beside(index, os.path.realpath(self.path))
+            return super().create_index(index)
+
+    def file_path(self) -> str:
+        """Give the path of the file itself, not of a link to it."""
+        return os.path.realpath(self.path)
 
     def index_types(self) -> dict[bytes, IndexType]:
         """Give the columns that have an index."""

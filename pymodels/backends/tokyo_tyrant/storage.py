@@ -8,7 +8,6 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from pymodels.backend import (
-    BoundIndex,
     Changes,
     Instance,
     Row,
@@ -306,9 +305,9 @@ class Storage(FileStorage):
 
     # Indexes.
 
-    def create_index(self, index: BoundIndex) -> str:
-        """Index the columns of an index, each by itself."""
-        return self.create_index_beside(index, self.client.status.get("path", ""))
+    def file_path(self) -> str:
+        """Give the path that the server tells."""
+        return self.client.status.get("path", "")
 
     def index_types(self) -> dict[bytes, IndexType]:
         """Give the columns that have an index, as far as the server tells.

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from pymodels.errors import StorageBusy, StorageError
-from pymodels.tokyo.errors import LibraryMissing
+from pymodels.tokyo.errors import HEAD, LOCKED, META, LibraryMissing, TokyoError
 from pymodels.tokyo.guards import SORTED, index_file, indexes_of
+from pymodels.tokyo.library import Hash, OpenMode, Table
 from pymodels.tokyo.library.abstract import AbstractDatabase
 from pymodels.tokyo.search import IndexType
 
@@ -92,18 +93,24 @@ class ServedFile:
             raise self._reason() from error
 
     def _reason(self) -> StorageError:
-        """Find out what the library does not say."""
+        """Find out what the abstract database does not say."""
+        database = Table() if self.is_table else Hash()
+        mode = OpenMode.READER if self.readonly else OpenMode.WRITER
         try:
-            with self.path.open("rb" if self.readonly else "r+b"):
-                pass
-        except OSError as error:
+            database.open(self.path, mode | OpenMode.NO_WAIT)
+            database.close()
+        except TokyoError as error:
+            if error.code == LOCKED:
+                return StorageBusy(
+                    f"{self.path} is locked: another program has it open; a Tokyo "
+                    "Cabinet file has one writer, or readers only"
+                )
+            if error.code in {META, HEAD}:
+                return StorageError(
+                    f"{self.path} is not a Tokyo Cabinet {self.type} file"
+                )
             return StorageError(f"{self.path} cannot be opened: {error}")
-        if is_locked(self.path):
-            return StorageBusy(
-                f"{self.path} is locked: another program has it open; a Tokyo Cabinet "
-                "file has one writer, or readers only"
-            )
-        return StorageError(f"{self.path} is not a Tokyo Cabinet {self.type} file")
+        return StorageBusy(f"{self.path} was locked a moment ago; try again")
 
     def look_for_indexes(self) -> None:
         """See which columns have an index."""
@@ -152,15 +159,3 @@ class ServedFile:
         """Bring everything to the disk and let go."""
         if not self.database.close():
             raise StorageError(f"{self.path} was not closed well")
-
-
-def is_locked(path: Path) -> bool:
-    """Say whether another process has locked a file."""
-    import fcntl
-
-    try:
-        with path.open("rb") as file:
-            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    return False
