@@ -156,11 +156,7 @@ class Storage(FileStorage):
 
     def insert(self, row: Row) -> bool:
         """Create, unless the key is taken."""
-        key, stored = self._bound(row)
-        if self.file.put_new([(key, stored)])[0]:
-            return True
-        self._check_refused(key, is_there=False)
-        return False
+        return self._insert_each([self._bound(row)])[0]
 
     def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
         """Create all in one step where the server can, else one after the other."""
@@ -205,9 +201,10 @@ class Storage(FileStorage):
         self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
     ) -> bool:
         """Compare and change columns in one step, where the server can."""
-        if not self.client.has_function("patch"):
-            return self._patch_in_two_steps(column_of(key), changes)
-        if known is not None and self._patch_known(*known):
+        is_atomic = self.client.has_function("patch")
+        if not is_atomic:
+            self._object_to_lost_updates()
+        elif known is not None and self._patch_known(*known):
             return True
         stored_key = column_of(key)
         for _ in range(TRIES):
@@ -216,6 +213,9 @@ class Storage(FileStorage):
                 return False
             after = self.stored_after(stored_key, before, changes)
             if after == before:
+                return True
+            if not is_atomic:
+                self.replace(self.form.row(stored_key, after))
                 return True
             outcome = self.client.patch(stored_key, self.file.steps(before, after))
             if outcome in {DONE, MISSING}:
@@ -258,14 +258,6 @@ class Storage(FileStorage):
         outcome = self.client.patch(column_of(before[0]), self.file.steps(old, new))
         return outcome == DONE
 
-    def _patch_in_two_steps(self, key: bytes, changes: Changes) -> bool:
-        self._object_to_lost_updates()
-        before = self.file.get(key)
-        if before is None:
-            return False
-        self.replace(self.form.row(key, self.stored_after(key, before, changes)))
-        return True
-
     def _object_to_lost_updates(self) -> None:
         """Warn once, or refuse, as the storage is set."""
         if self.lost_updates == "allow" or self._has_warned.is_set():
@@ -278,7 +270,7 @@ class Storage(FileStorage):
         if self.lost_updates == "forbid":
             raise errors.Unsupported(message)
         self._has_warned.set()
-        warnings.warn(message, errors.LostUpdateWarning, stacklevel=4)
+        warnings.warn(message, errors.LostUpdateWarning, stacklevel=3)
 
     def discard(self, key: str) -> bool:
         """Remove."""
