@@ -75,7 +75,7 @@ def written_over(path, random, part, change):
     table = Table()
     table.open(path, OpenMode.WRITER)
     try:
-        for key in table.forward_keys():
+        for key in list(unpack(table.packed_keys())):
             if random.random() >= part:
                 continue
             table.put(key, change(key.decode(), table.get(key)))

@@ -44,7 +44,7 @@ class Undoing(Storage):
 
     def begin(self, depth):
         keys = self.file.keys()
-        self._before = dict(zip(keys, self.client.get_each(keys), strict=True))
+        self._before = {key: self.client.get(key) for key in keys}
 
     def rollback(self, depth):
         self.client.vanish()
