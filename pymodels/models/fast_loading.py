@@ -8,7 +8,6 @@ changing an answer: `ModelCodec.loader` is always right.
 
 import json
 from collections.abc import Callable, Collection
-from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
@@ -35,9 +34,8 @@ def json_loader(storage: Any, model: type[Instance]) -> Callable[[Row], Any]:
     long_way = codec.loader(storage)
     if codec.reading == Reading.RECORD:
         return long_way
-    validate, notes = codec.validator.validate_json, _Notes(codec)
     # What JSON mode refuses, the long way may take, or refuse in its own words.
-    return _from_json(codec, storage, validate, notes, long_way)
+    return _from_json(codec, storage, None, _Notes(codec), long_way)
 
 
 def json_sifter(
@@ -61,24 +59,24 @@ def json_sifter(
 
     members = codec.shape.members.values()
     texts = [one.stored for one in members if one.required and one.shape.reads_text]
-    validate = partial(codec.validator.validate_json, strict=True)
-    return _from_json(codec, storage, validate, _Notes(codec, texts), otherwise)
+    return _from_json(codec, storage, True, _Notes(codec, texts), otherwise)
 
 
 def _from_json(
     codec: Codec,
     storage: Any,
-    validate: Callable[[Any], Any],
+    strict: bool | None,
     notes: "_Notes",
     otherwise: Callable[[Row], Any],
 ) -> Callable[[Row], Any]:
-    attach, known = codec.attacher(storage), notes.known
+    validate, known = codec.validator.validate_json, notes.known
+    attach = codec.attacher(storage)
 
     def load(row: Row) -> Any:
         if row[2] not in known and not notes.fit(row):
             return otherwise(row)
         try:
-            instance = validate(row[1])
+            instance = validate(row[1], strict=strict)
         except ValidationError:
             return otherwise(row)
         return attach(instance, row)

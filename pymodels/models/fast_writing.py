@@ -8,7 +8,10 @@ long way, which says so. All of this may go without changing an answer.
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from math import trunc
 from operator import itemgetter
+from struct import Struct
+from struct import error as StructError
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -32,6 +35,8 @@ _REFUSED = (
     TypeError,
     KeyError,
     AttributeError,
+    OverflowError,
+    StructError,
 )
 
 
@@ -116,7 +121,11 @@ def json_dumper(storage: Any, model: type[Instance]) -> Callable[[str, Any], Row
 
         return finish
 
-    return exact_dumper(storage, model, {int: number, float: number}, prepare)
+    return exact_dumper(storage, model, _CHECKS, prepare)
+
+
+_CHECKS: dict[type, Spelling] = {int: Struct("q").pack, float: trunc}
+"""These refuse what is not in 64 bits, and what is not finite."""
 
 
 def number(value: Any) -> Any:

@@ -285,21 +285,19 @@ def letting_validators_assign(schema: Any, resolve: Callable[[Any], Any]) -> Any
 def assigned_plainly(instance: Any, name: str, value: Any) -> bool:
     """Assign to a field of an instance whose own validator does so; say if it was.
 
-    Assignment validates, which would call that validator again, and again.
+    Assignment validates, which would call that validator again, and again. It also
+    takes cached properties for extra fields, so that these are let go.
     """
-    model, running = type(instance), _running.models
-    if not running or model not in running:
+    model, values = type(instance), vars(instance)
+    fields = model.__pydantic_fields__
+    if model not in _running.models:
+        if model.model_config.get("extra") == "allow":
+            for cached in values.keys() - fields.keys():
+                del values[cached]
         return False
-    field = model.__pydantic_fields__.get(name)
+    field = fields.get(name)
     if field is None or field.frozen or model.model_config.get("frozen"):
         return False
-    vars(instance)[name] = value
+    values[name] = value
     instance.__pydantic_fields_set__.add(name)
     return True
-
-
-def forget_cached(instance: Any) -> None:
-    """Let cached properties go, which an assignment would take for extra fields."""
-    values = vars(instance)
-    for name in values.keys() - type(instance).__pydantic_fields__.keys():
-        del values[name]

@@ -13,7 +13,6 @@ from pymodels.models.codec import ModelCodec
 from pymodels.models.meta import (
     assigned_plainly,
     check_names,
-    forget_cached,
     letting_validators_assign,
     own_annotations,
     prefill,
@@ -60,6 +59,7 @@ class Model(BaseModel):
     __pymodels_model__: ClassVar[bool] = True
     __pymodels_codec__: ClassVar[Any] = _Unmade()
     __pymodels_references__: ClassVar[frozenset[str]] = frozenset()
+    __pymodels_careful__: ClassVar[bool] = True
 
     if not TYPE_CHECKING:
         # To a checker these would allow any name.
@@ -70,9 +70,7 @@ class Model(BaseModel):
             check_names(cls.__name__, own_annotations(cls))
 
         def __setattr__(self, name, value):
-            if not assigned_plainly(self, name, value):
-                if self.model_config.get("extra") == "allow":
-                    forget_cached(self)
+            if not (self.__pymodels_careful__ and assigned_plainly(self, name, value)):
                 super().__setattr__(name, value)
             if name in self.__pymodels_references__:
                 where = self.storage
@@ -106,6 +104,7 @@ class Model(BaseModel):
         codec = cls.__pymodels_codec__
         _ = codec.indexes
         cls.__pymodels_references__ = frozenset(codec.reference_fields)
+        cls.__pymodels_careful__ = codec.shape.is_validated or codec.keeps_extra
 
     @classmethod
     def model_rebuild(cls, **options: Any) -> bool | None:
