@@ -275,7 +275,9 @@ def refuse_overrides(backend: type, base: type, admitted: Collection[str]) -> No
         for name, value in vars(base).items()
         if callable(value) or isinstance(value, property)
     }
-    ours -= vars(object).keys() | {*admitted}
+    # Python 3.14 gives each class a function that makes its annotations.
+    made = {"__annotate_func__", *vars(object)}
+    ours -= made.union(admitted)
     for name in vars(backend).keys() & ours:
         raise TypeError(
             f"{backend.__module__}.{backend.__qualname__}.{name} would hide what "
