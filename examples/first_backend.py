@@ -6,23 +6,22 @@ The first step of docs/write-a-backend.md; shelf_backend.py is the last.
 import threading
 from collections.abc import Iterable, Iterator
 
-from pymodels.law import json_body
-from pymodels.law.changes import Changes, apply
-from pymodels.law.shapes import Shape
-from pymodels.law.values import Record
-from pymodels.querying.plan import Row
-from pymodels.querying.query import BaseQuery, M
-from pymodels.storage import BaseStorage
-
-
-class Query(BaseQuery[M]):
-    """Nothing is pushed down: all is residual."""
+from pymodels.backend import (
+    BaseQuery,
+    BaseStorage,
+    Changes,
+    Record,
+    Row,
+    Shape,
+    apply,
+    json_body,
+)
 
 
 class Storage(BaseStorage):
     """Records as JSON text in a dict."""
 
-    query_class = Query
+    query_class = BaseQuery  # nothing is pushed down: all is residual
 
     def __init__(self, *, residual="allow") -> None:
         """Start empty. ``residual``: see `BaseStorage`."""

@@ -6,21 +6,28 @@ The finished example of docs/write-a-backend.md, which builds it step by step.
 import dbm.dumb
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from pymodels.backend import from_query
-from pymodels.errors import SettingsError, StorageError
-from pymodels.law import json_body
-from pymodels.law import predicates as p
-from pymodels.law.changes import Changes, apply
-from pymodels.law.shapes import Shape
-from pymodels.law.values import KEY, Record
-from pymodels.querying.plan import Native, Pushed, Row
-from pymodels.querying.query import BaseQuery, M
-from pymodels.storage import BaseStorage
+from pymodels.backend import (
+    KEY,
+    BaseQuery,
+    BaseStorage,
+    Changes,
+    M,
+    Native,
+    Pushed,
+    Record,
+    Row,
+    Shape,
+    apply,
+    from_query,
+    json_body,
+)
+from pymodels.backend import predicates as p
+from pymodels.errors import DuplicateKey, SettingsError, StorageError
 
 SEPARATOR = "\n"  # JSON text as we write it holds no line break
 
@@ -104,6 +111,8 @@ class Storage(BaseStorage):
         super().__init__(residual=residual)
         self.path = path
         self._lock = threading.RLock()
+        self._undo: list[tuple[bytes, bytes | None]] = []
+        self._marks: list[int] = []
         with translated(path):
             self._file = dbm.dumb.open(path, "c")  # noqa: SIM115  # open until close()
 
@@ -151,11 +160,19 @@ class Storage(BaseStorage):
             self.replace(row)
             return True
 
+    def insert_many(self, rows: Iterable[Row]) -> Iterable[bool]:
+        """Create all or none."""
+        new = list(rows)
+        with self.transaction():
+            for row in new:
+                if not self.insert(row):
+                    raise DuplicateKey(f"there is a record {row[0]!r} in {self}")
+        return [True] * len(new)
+
     def replace(self, row: Row) -> None:
         """Create or overwrite."""
         key, body, kinds = row
-        with self._lock, translated(self.path):
-            self._file[key.encode()] = f"{body}{SEPARATOR}{kinds}".encode()
+        self._write(key.encode(), f"{body}{SEPARATOR}{kinds}".encode())
 
     def patch(
         self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
@@ -170,11 +187,48 @@ class Storage(BaseStorage):
 
     def discard(self, key: str) -> bool:
         """Remove."""
-        with self._lock, translated(self.path):
+        with self._lock:
             if key.encode() not in self._file:
                 return False
-            del self._file[key.encode()]
+            self._write(key.encode(), None)
             return True
+
+    def _write(self, key: bytes, text: bytes | None) -> None:
+        """Write or remove; inside a transaction, remember what was there."""
+        with self._lock, translated(self.path):
+            if self.transaction_depth:
+                self._undo.append((key, self._file.get(key)))
+            self._put(key, text)
+
+    def _put(self, key: bytes, text: bytes | None) -> None:
+        if text is None:
+            self._file.pop(key, None)
+        else:
+            self._file[key] = text
+
+    # Transactions: what was there is put back, newest first.
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Keep other threads out from before `begin` until after the end."""
+        return self._lock
+
+    def begin(self, depth: int) -> None:
+        """Note where the undo list stands."""
+        self._marks.append(len(self._undo))
+
+    def commit(self, depth: int) -> None:
+        """Forget the mark; outside of all others, forget what was there."""
+        self._marks.pop()
+        if depth == 0:
+            self._undo.clear()
+
+    def rollback(self, depth: int) -> None:
+        """Put back what was there before `begin`, if it was begun at all."""
+        if len(self._marks) > depth:
+            mark = self._marks.pop()
+            with translated(self.path):
+                while len(self._undo) > mark:
+                    self._put(*self._undo.pop())
 
     def sync(self) -> None:
         """Bring the file's index to the disk."""
