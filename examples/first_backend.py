@@ -1,10 +1,11 @@
-"""The smallest backend: the required hooks over a dict, and nothing else.
+"""The smallest backend: the required hooks over a dict, and a lock.
 
 The first step of docs/write-a-backend.md; shelf_backend.py is the last.
 """
 
 import threading
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 
 from pymodels.backend import (
     BaseQuery,
@@ -57,7 +58,8 @@ class Storage(BaseStorage):
 
     def replace(self, row: Row) -> None:
         """Create or overwrite."""
-        self._rows[row[0]] = row
+        with self._lock:
+            self._rows[row[0]] = row
 
     def patch(
         self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
@@ -72,4 +74,9 @@ class Storage(BaseStorage):
 
     def discard(self, key: str) -> bool:
         """Remove."""
-        return self._rows.pop(key, None) is not None
+        with self._lock:
+            return self._rows.pop(key, None) is not None
+
+    def exclusive(self) -> AbstractContextManager[object]:
+        """Keep other threads' writes out."""
+        return self._lock

@@ -127,10 +127,8 @@ class Runner:
     def _run(self, example: Example) -> None:
         if example.source:
             written = (ROOT / example.source).read_text("utf-8")
-            excerpt = example.code
-            assert excerpt in textwrap.dedent(written) or _indented_in(
-                excerpt, written
-            ), f"{name_of(self.page)}:{example.line} is not in {example.source}"
+            where = f"{name_of(self.page)}:{example.line}"
+            assert is_in(example.code, written), f"{where} is not in {example.source}"
         elif example.code.lstrip().startswith(">>>"):
             self._run_doctest(example)
         else:
@@ -153,8 +151,14 @@ class Runner:
         assert not failed, "".join(said)
 
 
-def _indented_in(excerpt: str, written: str) -> bool:
-    return any(textwrap.indent(excerpt, " " * depth) in written for depth in (4, 8))
+def is_in(excerpt: str, written: str) -> bool:
+    """Say whether an excerpt stands in a file, at any depth; blank lines aside.
+
+    The formatter takes an excerpt of methods for functions, and parts them further.
+    """
+    lines = "".join(f"{line}\n" for line in written.splitlines() if line)
+    asked = "".join(f"{line}\n" for line in excerpt.splitlines() if line)
+    return any(textwrap.indent(asked, " " * depth) in lines for depth in (0, 4, 8))
 
 
 def parameters_in(section: str) -> set[str]:
