@@ -54,9 +54,17 @@ def translated(where: object, *, writes: bool = False) -> Iterator[None]:
         raise translation(error, where, writes) from error
 
 
-def translation(error: Exception, where: object, writes: bool) -> errors.PyModelsError:
-    """Give our error for one of the driver's."""
-    ours, text = _meaning(error, writes)
+def translation(
+    error: Exception,
+    where: object,
+    writes: bool,
+    failure: Mapping[str, Any] | None = None,
+) -> errors.PyModelsError:
+    """Give our error for one of the driver's, or for one failure in a batch."""
+    if failure is None:
+        ours, text = _meaning(error, writes)
+    else:
+        ours, text = _of_code(failure["code"], failure, failure["errmsg"])
     return ours(f"{where}: {text}")
 
 

@@ -42,7 +42,9 @@ from pymodels.backends.mongodb.writing import (
     create_all,
     delete_one,
     overwrite,
+    swap_all,
     update_one,
+    write_all,
 )
 
 T = TypeVar("T")
@@ -60,6 +62,7 @@ class Storage(BaseStorage):
     """Records as natural documents of one MongoDB collection."""
 
     keeps_milliseconds: ClassVar[bool] = True
+    locks_writers: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -273,6 +276,22 @@ class Storage(BaseStorage):
     ) -> bool:
         """Make the changes in one update."""
         return self._write_first(candidates_of(key), update_one, update_for(changes))
+
+    def swap(self, swaps: list[tuple[Row, Row | None]]) -> list[bool]:
+        """Compare and write on the server, all in one request or two.
+
+        In a transaction what was read cannot have changed: the server refuses to write
+        over what another has written since.
+        """
+        pairs = [
+            (before[1], None if after is None else after[1]) for before, after in swaps
+        ]
+        if self.session is None:
+            return swap_all(self.collection, pairs, self)
+        self._note(before["_id"] for before, _ in pairs)
+        with translated(self, writes=True):
+            write_all(self.collection, pairs, self.session)
+        return [True] * len(pairs)
 
     def discard(self, key: str) -> bool:
         """Remove."""

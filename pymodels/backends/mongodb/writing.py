@@ -6,13 +6,20 @@ from typing import Any
 
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
+from pymongo import DeleteOne, UpdateOne
 from pymongo import errors as driver_errors
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from pymodels.backend import errors
 from pymodels.backends.mongodb.documents import Document
-from pymodels.backends.mongodb.errors import GONE_TRANSACTION, translated
+from pymodels.backends.mongodb.errors import (
+    GONE_TRANSACTION,
+    NOT_BSON,
+    translated,
+    translation,
+)
+from pymodels.backends.mongodb.indexes import BY_CODE_POINT
 from pymodels.backends.mongodb.keys import by_key
 
 RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
@@ -91,6 +98,123 @@ def update_one(
 def delete_one(collection: Collection[Document], native: Any, **options: Any) -> int:
     """Remove a document; say how many there were."""
     return collection.delete_one(by_key(native), **options).deleted_count
+
+
+Swap = tuple[Document, Document | None]
+"""A document as it was read, and what shall be in its place; None to remove it."""
+
+
+def swap_all(
+    collection: Collection[Document], swaps: Sequence[Swap], where: object
+) -> list[bool]:
+    """Write documents that are still as they were read; say for each if it was.
+
+    All are sent at once. The server refuses each update by itself, by its index, since
+    its pipeline fails where the document is another. Of removals it only counts those
+    that were done; but what is gone by then needs no second try, whoever removed it.
+    """
+    outcomes = [True] * len(swaps)
+    puts = [at for at, (_, after) in enumerate(swaps) if after is not None]
+    updates = [
+        UpdateOne(
+            by_key(before["_id"]),
+            _with(after, if_still=before),
+            upsert=True,
+            collation=BY_CODE_POINT,
+        )
+        for before, after in swaps
+        if after is not None
+    ]
+    for at in _refused(collection, updates, where):
+        outcomes[puts[at]] = False
+    outs = [at for at, (_, after) in enumerate(swaps) if after is None]
+    if outs:
+        removed = [swaps[at][0] for at in outs]
+        with translated(where, writes=True):
+            for at, is_done in zip(outs, _removed(collection, removed), strict=True):
+                outcomes[at] = is_done
+    return outcomes
+
+
+def _removed(
+    collection: Collection[Document], documents: list[Document]
+) -> Iterable[bool]:
+    """Remove documents that are still as they were read; say for each if it was."""
+    removals = [
+        DeleteOne(
+            {**by_key(document["_id"]), "$expr": _is_still(document)},
+            collation=BY_CODE_POINT,
+        )
+        for document in documents
+    ]
+    done = collection.bulk_write(removals, ordered=False).deleted_count
+    if done == len(documents):
+        return [True] * done
+    natives = [document["_id"] for document in documents]
+    found = collection.find({"_id": {"$in": natives}}, {"_id": 1})
+    left = [document["_id"] for document in found]
+    gone = [at for at, native in enumerate(natives) if native not in left]
+    ours = set(gone[:done])
+    return [at in ours for at in range(len(documents))]
+
+
+def write_all(
+    collection: Collection[Document], swaps: Sequence[Swap], session: ClientSession
+) -> None:
+    """Write documents in a transaction, where what was read cannot have changed."""
+    collection.bulk_write(
+        [
+            DeleteOne(by_key(before["_id"]))
+            if after is None
+            else UpdateOne(by_key(before["_id"]), _with(after))
+            for before, after in swaps
+        ],
+        session=session,
+    )
+
+
+FAIL = {"$toInt": {"$concat": ["changed: ", {"$type": "$_id"}]}}
+"""An expression that no document fulfils, and that the server does not foresee."""
+NOT_CONVERTED = 241
+
+
+def _with(document: Document, if_still: Document | None = None) -> list[Document]:
+    """Give the pipeline that puts a document in the place of another."""
+    whole: Document = {"$literal": document}
+    if if_still is not None:
+        whole = {"$cond": [_is_still(if_still), whole, FAIL]}
+    return [{"$replaceWith": whole}]
+
+
+def _is_still(document: Document) -> Document:
+    return {"$eq": ["$$ROOT", {"$literal": document}]}
+
+
+def _refused(
+    collection: Collection[Document], updates: list[UpdateOne], where: object
+) -> list[int]:
+    """Send updates; give those whose document had changed or was gone.
+
+    Raises `WriteInterrupted` if others failed after some were written.
+    """
+    if not updates:
+        return []
+    try:
+        collection.bulk_write(updates, ordered=False)
+    except driver_errors.BulkWriteError as error:
+        failures = (error.details or {}).get("writeErrors", [])
+        others = [one for one in failures if one["code"] != NOT_CONVERTED]
+        if not others and failures:
+            return [one["index"] for one in failures]
+        done = len(updates) - len(failures)
+        ours = translation(error, where, writes=True, failure=next(iter(others), None))
+        if not done or isinstance(ours, errors.WriteUncertain):
+            raise ours from error
+        text = f"{done} were written, then: {ours}"
+        raise errors.WriteInterrupted(text, done) from error
+    except (driver_errors.PyMongoError, *NOT_BSON) as error:
+        raise translation(error, where, writes=True) from error
+    return []
 
 
 class Transaction:
