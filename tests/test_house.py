@@ -8,7 +8,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "pymodels"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MOST_LINES = 400
-ONE_CLASS = {"pymodels/querying/query.py", "pymodels/tokyo/serve/commands.py"}
+ONE_CLASS = {
+    "pymodels/backends/mongodb/storage.py",
+    "pymodels/querying/query.py",
+    "pymodels/tokyo/serve/commands.py",
+}
 """Files of one class that is one idea; these may have 500."""
 NAMES_WITHOUT_A_NOUN = {"base", "common", "helpers", "misc", "util", "utils"}
 DRIVERS = {"psycopg", "pymongo", "sqlite3"}
