@@ -5,15 +5,9 @@ import. A room is a folder or file of `pymodels/`; below `backends/` and `tokyo/
 folder is one.
 """
 
-import ast
 import sys
-from collections.abc import Iterator
-from functools import cache
-from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "pymodels"
-MODULES = sorted(PACKAGE.rglob("*.py"))
+from imports import NAMES, PACKAGE, imports_of_others, imports_of_ours, reached
 
 DOOR = "backend"
 # For now: what backends imported before they had one door.
@@ -68,17 +62,6 @@ CIRCLES = [{"storage", "querying.query"}]
 NESTED = ("backends", "tokyo")
 
 
-def name_of(path: Path) -> str:
-    """Name a module below the package: `storage`, `backends.sqlite`, `testing`."""
-    names = path.relative_to(PACKAGE).with_suffix("").parts
-    if len(names) > 1 and names[-1] == "__init__":
-        names = names[:-1]
-    return ".".join(names)
-
-
-NAMES = {name_of(path): path for path in MODULES}
-
-
 def room_of(name: str) -> str:
     """Give the room of a module: `law`, `backends.sqlite`."""
     if name in MAY_IMPORT:
@@ -89,52 +72,11 @@ def room_of(name: str) -> str:
     return f"{first}.{second}" if is_room else first
 
 
-def imported_names(path: Path) -> Iterator[str]:
-    """Yield the full name of each module that a module imports, for types too."""
-    package = ("pymodels", *path.relative_to(PACKAGE).parts[:-1])
-    for statement in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(statement, ast.Import):
-            yield from (alias.name for alias in statement.names)
-        if not isinstance(statement, ast.ImportFrom):
-            continue
-        start = package[: len(package) - statement.level + 1] if statement.level else ()
-        names = [*start, *(statement.module or "").split(".")]
-        source = ".".join(name for name in names if name)
-        for alias in statement.names:
-            # `from pymodels import errors` names a module, `... import Model` does not
-            inner = f"{source}.{alias.name}"
-            yield inner if inner.removeprefix("pymodels.") in NAMES else source
-
-
-@cache
-def imports_of_ours(path: Path) -> frozenset[str]:
-    return frozenset(
-        "__init__" if name == "pymodels" else name.removeprefix("pymodels.")
-        for name in imported_names(path)
-        if name.partition(".")[0] == "pymodels"
-    )
-
-
-def imports_of_others(path: Path) -> set[str]:
-    tops = {name.partition(".")[0] for name in imported_names(path)}
-    return tops - {"pymodels"}
-
-
 def circles() -> list[set[str]]:
     """Give each largest set of modules of which every one leads to every other."""
-    reached = {
-        name: imports_of_ours(path) & NAMES.keys() for name, path in NAMES.items()
-    }
-    changed = True
-    while changed:
-        changed = False
-        for name, others in reached.items():
-            further = others.union(*(reached[other] for other in others))
-            changed = changed or further != others
-            reached[name] = further
-    found: list[set[str]] = []
+    leads, found = reached(), []
     for name in sorted(NAMES):
-        circle = {other for other in reached[name] if name in reached[other]}
+        circle = {other for other in leads[name] if name in leads[other]}
         if len(circle) > 1 and circle not in found:
             found.append(circle)
     return found
