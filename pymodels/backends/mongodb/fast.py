@@ -1,6 +1,6 @@
 """The short ways between documents and instances, where they are proven the same.
 
-From a document straight to an instance, which may show by the way whether it is a
+From a document straight to an instance, with or without a look at whether it is a
 member, and from a new instance straight to a document.
 """
 
@@ -83,10 +83,10 @@ def _zoned(document: Document, names: tuple[str, ...]) -> Document | None:
 
 
 def sifter(storage: BaseStorage, model: type[M]) -> Callable[[Row], M | None] | None:
-    """Give the function from any row to an instance, or None for no member.
+    """Give the function from any row to an instance, or to None for no member.
 
-    A look at the types of the required fields tells membership where that is all
-    a model asks for; whatever is not plain is asked of the evaluator.
+    A look at the types of the required fields shows membership where that is all
+    a model asks for; what is not plain is left to the evaluator.
     """
     codec = codec_of(model)
     required = _required(codec.membership)
@@ -161,7 +161,7 @@ class _Plain(dict[tuple[type, ...], tuple[int, ...]]):
 
 
 def _are_marked(document: Document, dates: dict[str, frozenset[Kind]]) -> bool:
-    """Say whether the marks of required dates tell kinds that are admitted."""
+    """Say whether the marks of required dates are of kinds that are admitted."""
     marks = document.get(KINDS)
     if type(marks) is not dict:
         return False

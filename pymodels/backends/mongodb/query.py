@@ -9,7 +9,6 @@ from itertools import islice
 from typing import Any, Self
 from weakref import WeakKeyDictionary
 
-import bson
 from pymongo.errors import WriteError
 
 from pymodels.backend import (
@@ -51,6 +50,7 @@ from pymodels.backends.mongodb.terms import (
     compiled,
     holds_native,
     joined,
+    size_of,
 )
 
 FIRST_BATCH = 100
@@ -260,7 +260,7 @@ class Query(BaseQuery[M]):
         orders = (order for index in indexes if index.unique for order in index.orders)
         if any(order.path[:1] and order.path[0] in names for order in orders):
             return True
-        return len(bson.encode({"update": update})) > LARGE
+        return size_of({"update": update}) > LARGE
 
     def distinct_pushed(self, pushed: Pushed, path: Path) -> Iterator[Any] | None:
         """Let the server group equal values, each with its marks."""

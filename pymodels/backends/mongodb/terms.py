@@ -87,13 +87,14 @@ def compiled(node: Predicate) -> Native | None:
     if filter is None:
         return None
     written = form(filter)
-    size = _size(written)
+    size = size_of(written)
     if size > LARGEST or (size > DEEPEST and depth(written) > DEEPEST):
         return None
     return Native(filter, filter.exact)
 
 
-def _size(written: Form) -> int:
+def size_of(written: Form) -> int:
+    """Give the bytes of a form, 0 if it cannot be written as BSON."""
     try:
         return len(bson.encode(written))
     except NOT_BSON:
