@@ -5,7 +5,7 @@ import json
 import pickle
 from datetime import date
 from enum import Enum
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import pydantic
 import pytest
@@ -1370,3 +1370,37 @@ def test_references_are_in_the_json_schema_as_strings():
     assert {"type": "string", "minLength": 1} in shown["anyOf"] or {
         "type": "string"
     } in shown["anyOf"]
+
+
+class Painted(Model):
+    color: str
+    next: "Painted | Unmade | None" = None
+
+    class Meta:
+        must_have = {"color": "red"}
+
+
+class PaintedMore(Painted):
+    size: int
+    shade: "Annotated[str, pydantic.Field(max_length=4)]" = pydantic.Field(
+        default_factory=str
+    )
+
+    class Meta:
+        must_have = {"size": 3, "shade": "dark"}
+
+
+class Unmade(Model):
+    name: str = ""
+
+
+def test_conditions_are_defaults_whatever_the_annotations_are():
+    # Those of Python 3.14 are made when they are asked for, and may not be then.
+    Painted.model_rebuild()
+    PaintedMore.model_rebuild()
+    assert Painted().color == "red"
+    more = PaintedMore()
+    assert (more.color, more.size, more.shade) == ("red", 3, "dark")
+    assert Painted.model_fields["next"].default is None
+    with pytest.raises(pydantic.ValidationError):
+        PaintedMore(shade="darker")

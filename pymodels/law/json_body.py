@@ -14,7 +14,7 @@ from math import isinf
 from typing import Any
 
 from pymodels.errors import InvalidRecord
-from pymodels.law.changes import Changes
+from pymodels.law.changes import Changes, apply
 from pymodels.law.shapes import ANYTHING, Shape
 from pymodels.law.values import Record, is_naive, same
 
@@ -126,13 +126,27 @@ def refuse_repeated_names(key: str, body: str) -> None:
     json.loads(body, object_pairs_hook=once)
 
 
-def is_flat(changes: Changes) -> bool:
-    """Say whether changes set whole fields of a record, and nothing else."""
-    return not changes.removes and all(len(path) == 1 for path in changes.sets)
+def patched(
+    key: str, body: str, kinds: str | None, changes: Changes
+) -> tuple[str, str | None]:
+    """Give body and kinds of a record with changes in it.
+
+    A foreign record stays foreign where what is set reads back by declaration.
+    """
+    if kinds is None:
+        # SQLite would change the first of two names, and Python read the last.
+        refuse_repeated_names(key, body)
+        is_foreign = reads_back(changes)
+        shape = None if is_foreign else changes.shape
+        body, kinds = encode(apply(decode(key, body, None, shape), changes))
+        return body, None if is_foreign else kinds
+    if changes.removes or any(len(path) > 1 for path in changes.sets):
+        return encode(apply(decode(key, body, kinds), changes))
+    return _patched_flat(body, kinds, changes)
 
 
-def patched(body: str, kinds: str, changes: Changes) -> tuple[str, str]:
-    """Give body and kinds of a record with flat changes, undecoded."""
+def _patched_flat(body: str, kinds: str, changes: Changes) -> tuple[str, str]:
+    """Set whole fields of a record, undecoded."""
     record = json.loads(body)
     note: Record | None = None
     for (name,), value in changes.sets.items():

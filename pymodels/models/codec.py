@@ -148,23 +148,6 @@ class ModelCodec:
             with suppress(RecursionError):
                 round_instance(instance)
 
-    def validate(self, record: Record, key: str) -> Instance:
-        """Validate a record into an instance, or raise `InvalidRecord`."""
-        try:
-            found: Instance = self.validator.validate_python(record)
-        except ValidationError as error:
-            raise self.invalid(key, error) from error
-        return found
-
-    def invalid(self, key: str, error: ValidationError) -> InvalidRecord:
-        """Tell of a record that belongs to the model but does not validate."""
-        return InvalidRecord(
-            f"the record {key!r} is a {self.model.__name__} but does not validate: "
-            f"{error}",
-            key,
-            error.errors(),
-        )
-
     def loader(self, storage: Storage) -> Callable[[Row], Any]:
         """Give the function from a row to an instance, by way of the record."""
         decode, shape, make = storage.decode, self.shape, self.maker(storage)
@@ -174,12 +157,17 @@ class ModelCodec:
     def maker(self, storage: Storage) -> Callable[[Row, Record], Any]:
         """Give the function from a row and its record to an instance."""
         validate, attach = self.validator.validate_python, self.attacher(storage)
+        name = self.model.__name__
 
         def make(row: Row, record: Record) -> Any:
             try:
                 instance = validate(record)
             except ValidationError as error:
-                raise self.invalid(row[0], error) from error
+                raise InvalidRecord(
+                    f"the record {row[0]!r} is a {name} but does not validate: {error}",
+                    row[0],
+                    error.errors(),
+                ) from error
             return attach(instance, row)
 
         return make
@@ -271,7 +259,7 @@ class ModelCodec:
 
     def validated(self, name: str, value: Any) -> Any:
         """Validate the value of one field."""
-        return updates.field_validator(self, (name,)).validate_python(value)
+        return updates.validated(self, (name,), value)
 
     def encode_field(self, name: str, value: Any) -> Any:
         """Validate one new value and give what is stored for it.

@@ -1,9 +1,7 @@
 """New values for fields, one by one: validated as their fields, then encoded."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from pydantic_core import SchemaValidator
+from typing import Any
 
 from pymodels.errors import EncodeError, NotInModel, QueryError
 from pymodels.law.canonical import canonical, field_name
@@ -16,14 +14,10 @@ from pymodels.models.protocols import Storage
 from pymodels.models.pydantic_parts import serializer_of, validator_of
 from pymodels.models.schema import Schema, definitions_of, unwrapped
 from pymodels.querying.binding import parse_path
-
-if TYPE_CHECKING:
-    from pymodels.models.codec import ModelCodec
+from pymodels.querying.protocols import Codec
 
 
-def changes_to(
-    codec: "ModelCodec", values: Mapping[str, Any], storage: Storage
-) -> Changes:
+def changes_to(codec: Codec, values: Mapping[str, Any], storage: Storage) -> Changes:
     """Give the changes that set fields, or nested paths, in any record.
 
     Raises pydantic's `ValidationError`, a `QueryError` for what cannot be set,
@@ -57,7 +51,7 @@ def _refuse_overlap(sets: Mapping[Path, Any]) -> None:
                 )
 
 
-def _allows(codec: "ModelCodec", changes: Changes) -> bool:
+def _allows(codec: Codec, changes: Changes) -> bool:
     """Say whether changes by themselves leave every record a member."""
     record = apply({}, changes)
     for term in terms_of(codec.membership):
@@ -74,7 +68,7 @@ def _is_set(path: Path, changes: Changes) -> bool:
 
 
 def encode_field(
-    codec: "ModelCodec",
+    codec: Codec,
     path: Path,
     value: Any,
     storage: Storage | None,
@@ -85,20 +79,18 @@ def encode_field(
     What it refers to is saved first and added to ``saved``, if there is a storage.
     """
     where = f"{codec.model.__name__}.{spelled(path)}"
-    found = _field_node(codec, path)
+    found = _field(codec, path)
     if found is None:
         return canonical(value, where, len(path))
-    node, definitions, config = found
-    whole = _closed(node, definitions)
+    schema, config = found
     # The title is what pydantic's error begins with.
     titled: Any = {**config, "title": where}
-    validator = validator_of(whole, titled)
-    value = validator.validate_python(value)
+    value = validator_of(schema, titled).validate_python(value)
     for target in references.targets_in(value, codec.shape.at(path)):
         if storage is not None:
             saved += references.save_target(target, storage, set())
     try:
-        dumped = serializer_of(whole, titled).to_python(
+        dumped = serializer_of(schema, titled).to_python(
             value, by_alias=True, round_trip=True, warnings=False
         )
     except (ValueError, TypeError, AttributeError) as error:
@@ -106,63 +98,54 @@ def encode_field(
     return canonical(dumped, where, len(path))
 
 
-def field_validator(codec: "ModelCodec", path: Path) -> SchemaValidator:
-    """Make the validator of one declared field, with its own validators."""
-    found = _field_node(codec, path)
+def validated(codec: Codec, path: Path, value: Any) -> Any:
+    """Validate a value as its field would be, with the field's own validators."""
+    found = _field(codec, path)
     if found is None:
         raise KeyError(path)
-    node, definitions, config = found
-    return validator_of(_closed(node, definitions), config)
+    return validator_of(*found).validate_python(value)
 
 
-def _field_node(
-    codec: "ModelCodec", path: Path
-) -> tuple[Any, dict[str, Schema], Any] | None:
+def _field(codec: Codec, path: Path) -> tuple[Schema, Any] | None:
     """Find the core schema of a path of field names, and its model's configuration."""
     definitions = definitions_of(codec.schema)
-    node: Any = codec.schema
+    node: Schema | None = codec.schema
     config: Schema = {}
     for name in path:
+        if node is None:
+            break
         config = unwrapped(node, definitions).get("config", config)
         node = _below(node, name, definitions)
-        if node is None:
-            return None
+    if node is None:
+        return None
     # A field's schema without its default: a value is given here.
     node = node["schema"] if node["type"] == "default" else node
-    return node, definitions, config
+    others = [one for one in definitions.values() if one is not node]
+    if others:
+        node = {"type": "definitions", "schema": node, "definitions": others}
+    return node, config
 
 
-def _below(node: Any, name: str, definitions: dict[str, Schema]) -> Schema | None:
+def _below(node: Schema, name: str, definitions: dict[str, Schema]) -> Schema | None:
     """Find the schema of a name inside a model, a map, or a union of these."""
     node = unwrapped(node, definitions)
-    if node["type"] == "dict":
-        values: Schema | None = node.get("values_schema")
-        return values
-    if node["type"] in {"union", "tagged-union"}:
-        choices = node["choices"]
-        choices = choices.values() if isinstance(choices, dict) else choices
-        parts = [one[0] if isinstance(one, tuple) else one for one in choices]
-        found = [_below(part, name, definitions) for part in parts]
-        told = [part for part in found if part is not None]
-        return {"type": "union", "choices": told} if told else None
-    field = (_model_fields(node, definitions) or {}).get(name)
-    return None if field is None else field["schema"]
-
-
-def _model_fields(node: Any, definitions: dict[str, Schema]) -> Schema | None:
-    """Give the fields of a nested model's schema, None if it has none."""
-    inner = node
     if node["type"] in {"model", "dataclass"}:
-        inner = unwrapped(node["schema"], definitions)
-    fields = inner.get("fields")
-    if isinstance(fields, list):
-        return {field["name"]: field for field in fields}
-    return fields if isinstance(fields, dict) else None
-
-
-def _closed(node: Any, definitions: dict[str, Schema]) -> Any:
-    """Give a schema together with all that it may refer to."""
-    found = [one for one in definitions.values() if one is not node]
-    if not found:
-        return node
-    return {"type": "definitions", "schema": node, "definitions": found}
+        node = unwrapped(node["schema"], definitions)
+    match node:
+        case {"type": "dict"}:
+            found: Schema | None = node.get("values_schema")
+            return found
+        case {"type": "union" | "tagged-union", "choices": choices}:
+            choices = choices.values() if isinstance(choices, dict) else choices
+            parts = [one[0] if isinstance(one, tuple) else one for one in choices]
+            inside = [_below(part, name, definitions) for part in parts]
+            known = [part for part in inside if part is not None]
+            return {"type": "union", "choices": known} if known else None
+        case {"fields": list(fields)}:
+            fields = {field["name"]: field for field in fields}
+        case {"fields": dict(fields)}:
+            pass
+        case _:
+            return None
+    field = fields.get(name)
+    return None if field is None else field["schema"]

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, TypeGuard, TypeVar
 
 from pymodels.indexes import BoundIndex
@@ -22,6 +21,7 @@ class Codec(Protocol):
     fields: dict[str, Any]
     names: dict[str, str]
     shape: Shape
+    schema: Any
     membership: Predicate
     reference_fields: tuple[str, ...]
 
@@ -70,11 +70,6 @@ class Codec(Protocol):
 
     def round(self, instance: Any, storage: Any) -> None:
         """Cut an instance's datetimes to what its storage keeps of them."""
-
-    def references_saved(
-        self, instance: Any, storage: Any
-    ) -> AbstractContextManager[None]:
-        """Save what the instance refers to and is not saved yet."""
 
     def changes_to(self, values: Mapping[str, Any], storage: Any) -> Changes:
         """Give the changes that set fields, or nested paths, in any record."""

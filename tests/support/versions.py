@@ -25,7 +25,6 @@ CORE = [
     "tests/test_model.py",
     "tests/test_saving.py",
     "tests/test_references.py",
-    "tests/test_nesting.py",
     "tests/backends/test_memory.py",
 ]
 IMPORTS = "import pymodels.backends.mongodb, pymodels.backends.sqlite, pymodels.command"

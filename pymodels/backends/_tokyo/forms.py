@@ -18,7 +18,6 @@ from pymodels.backend import (
     Record,
     Row,
     Shape,
-    apply,
     codec_of,
     json_body,
     json_dumper,
@@ -129,15 +128,8 @@ class JsonForm:
 
     def patched(self, row: Row, changes: Changes) -> Row:
         """Keep a foreign row foreign where its values read back."""
-        if row[2] is not None and json_body.is_flat(changes):
-            return (row[0], *json_body.patched(row[1], row[2], changes))
-        if row[2] is not None:
-            return self.encode(row[0], apply(self.decode(row), changes))
-        json_body.refuse_repeated_names(row[0], row[1])
-        shape = None if json_body.reads_back(changes) else changes.shape
-        record = apply(self.decode(row, shape), changes)
-        found = self.encode(row[0], record)
-        return (*found[:2], None) if json_body.reads_back(changes) else found
+        key, body, kinds = row
+        return (key, *json_body.patched(key, body, kinds, changes))
 
     def row(self, key: bytes, stored: bytes) -> Row:
         """Split what a file holds into text and note."""

@@ -15,7 +15,6 @@ from pymodels.backend import (
     Record,
     Row,
     Shape,
-    apply,
     codec_of,
     errors,
     from_query,
@@ -145,16 +144,8 @@ class Storage(BaseStorage):
 
     def patched(self, row: Row, changes: Changes) -> Row:
         """Keep a foreign row foreign, as `patch` does."""
-        if row[2] is not None and json_body.is_flat(changes):
-            return (row[0], *json_body.patched(row[1], row[2], changes))
-        if row[2] is None:
-            # SQLite would change the first of two, and Python read the last.
-            json_body.refuse_repeated_names(row[0], row[1])
-        if row[2] is None and json_body.reads_back(changes):
-            record = apply(self.decode(row), changes)
-            return (row[0], json_body.encode(record)[0], None)
-        shape = changes.shape if row[2] is None else None
-        return self.encode(row[0], apply(self.decode(row, shape), changes))
+        key, body, kinds = row
+        return (key, *json_body.patched(key, body, kinds, changes))
 
     # Reading.
 
