@@ -2,16 +2,15 @@
 
 import re
 import runpy
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
+from imports import PACKAGE, name_of
+from journeys import journey
 
 import pymodels
 from pymodels import Model
 
-PACKAGE = Path(pymodels.__file__).parent
 ROOT = PACKAGE.parent
 PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
 
@@ -27,26 +26,9 @@ def section(heading: str) -> str:
 
 
 def drawn(heading: str) -> list[tuple[str, str]]:
-    """Give the files and functions of a journey of the page."""
-    return re.findall(r"^  (\S+\.py) +(\S+)", section(heading), re.M)
-
-
-def taken(journey: Callable[[], object]) -> list[tuple[str, str]]:
-    """Give the file and function of each call of ours."""
-    calls = []
-
-    def note(frame, event, argument):
-        path = Path(frame.f_code.co_filename)
-        if event == "call" and PACKAGE in path.parents:
-            name = str(path.relative_to(PACKAGE))
-            calls.append((name, frame.f_code.co_qualname))
-
-    sys.setprofile(note)
-    try:
-        journey()
-    finally:
-        sys.setprofile(None)
-    return calls
+    """Give the modules and functions of a journey of the page."""
+    steps = re.findall(r"^  (\S+\.py) +(\S+)", section(heading), re.M)
+    return [(name_of(PACKAGE / file), function) for file, function in steps]
 
 
 @pytest.fixture
@@ -55,10 +37,10 @@ def memory() -> Iterator[pymodels.BaseStorage]:
         yield storage
 
 
-def check(heading: str, journey: Callable[[], object]) -> None:
-    calls, steps = taken(journey), drawn(heading)
-    assert [file for file, _ in steps] == list(dict.fromkeys(file for file, _ in calls))
-    assert [step for step in steps if step not in calls] == []
+def check(heading: str, work: Callable[[], object]) -> None:
+    way, steps = journey(work), drawn(heading)
+    assert [module for module, _ in steps] == list(way.files)
+    assert [step for step in steps if step not in way.functions] == []
 
 
 def test_a_query(tmp_path):

@@ -16,6 +16,8 @@ class Journey:
     """The files that are entered, in order, and the calls from one into another."""
 
     files: tuple[str, ...]
+    functions: frozenset[tuple[str, str]]
+    """Each that is called, with its file."""
     moves: int
     climbs: int
     """Calls against the arrows of imports: into a file that leads to the caller's."""
@@ -25,6 +27,7 @@ def journey(work: Callable[[], Any]) -> Journey:
     """Follow a call; what goes through another's code counts as a call from ours."""
     moves: list[tuple[str, str]] = []
     files: dict[str, None] = {}
+    functions: set[tuple[str, str]] = set()
     stack: list[str] = []
 
     def profile(frame: FrameType, event: str, _: object) -> None:
@@ -35,6 +38,7 @@ def journey(work: Callable[[], Any]) -> Journey:
             if stack and stack[-1] != name:
                 moves.append((stack[-1], name))
             files[name] = None
+            functions.add((name, frame.f_code.co_qualname))
             stack.append(name)
         elif event == "return" and stack:
             stack.pop()
@@ -47,4 +51,4 @@ def journey(work: Callable[[], Any]) -> Journey:
         sys.setprofile(before)
     leads = reached()
     climbs = sum(caller in leads[called] for caller, called in moves)
-    return Journey(tuple(files), len(moves), climbs)
+    return Journey(tuple(files), frozenset(functions), len(moves), climbs)
