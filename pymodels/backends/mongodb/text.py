@@ -6,6 +6,7 @@ The server's patterns know a caseless way too, but not that of `str.casefold`: t
 
 import sys
 from functools import cache
+from itertools import chain
 
 LONGEST = 20_000
 """Characters of a pattern; the server refuses some 32,700 bytes."""
@@ -45,14 +46,19 @@ def pattern(text: str, *, starts: bool, ends: bool, caseless: bool) -> str | Non
 
 
 @cache
-def _folds() -> tuple[dict[str, str], dict[str, str]]:
-    """Give the characters that fold to another one, and to several, by their fold."""
+def _folds() -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """Give the characters that fold to another one, and to several, by their fold.
+
+    Folds to several come by the first of these.
+    """
     single: dict[str, str] = {}
-    several: dict[str, str] = {}
+    several: dict[str, dict[str, str]] = {}
     for code in range(sys.maxunicode + 1):
         folded = chr(code).casefold()
         if folded != chr(code):
-            folds = single if len(folded) == 1 else several
+            folds = single
+            if len(folded) > 1:
+                folds = several.setdefault(folded[0], {})
             folds[folded] = folds.get(folded, "") + chr(code)
     return single, several
 
@@ -68,10 +74,11 @@ def _folding(text: str, *, starts: bool, ends: bool) -> str | None:
     heads: list[str] = []
     for at in reversed(range(0 if starts else -2, len(text))):
         by_end: dict[int, str] = {}
+        begun = [several.get(text[at], {})] if at >= 0 else several.values()
         if at >= 0:
             own = text[at] if text[at].casefold() == text[at] else ""
             by_end[at + 1] = own + single.get(text[at], "")
-        for fold, characters in several.items():
+        for fold, characters in chain.from_iterable(one.items() for one in begun):
             if _stands_at(fold, text, at, ends):
                 end = min(at + len(fold), len(text))
                 by_end[end] = by_end.get(end, "") + characters
