@@ -16,7 +16,7 @@ from required import check_installed
 
 import pymodels
 from pymodels import backend as door
-from pymodels import backends, errors, storage
+from pymodels import backends, errors, storage, testing
 from pymodels.backend import BaseStorage
 from pymodels.hooks import QueryHooks, StorageHooks
 from pymodels.querying.lookups import LOOKUPS
@@ -212,6 +212,11 @@ def test_every_hook_is_on_the_page_in_its_group():
     }
     assert called_by_users == storage._HOOKS_THAT_USERS_CALL
     assert of_query == [n for n in vars(QueryHooks) if not n.startswith("_")]
+
+
+def test_every_file_of_the_kit_is_explained():
+    page = (DOCS / "conformance.md").read_text("utf-8")
+    assert re.findall(r"^\| `(test_\w+)` \|", page, re.M) == list(testing._TESTS)
 
 
 def test_the_door_says_what_each_name_is():
