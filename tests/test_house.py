@@ -54,7 +54,7 @@ ODD_ENGLISH = re.compile(
 )
 NOT_YET_PLAIN = """
 _sql/patch _tokyo/columns _tokyo/conditions _tokyo/query _tokyo/storage _tokyo/texts
-mongodb/clients mongodb/fast mongodb/patch mongodb/ranges sqlite/errors
+sqlite/errors
 tokyo_cabinet/errors tokyo_cabinet/opening command errors hooks law/changes
 law/json_body models/meta querying/binding querying/lookups querying/query registry
 settings tokyo/library/database tokyo/protocol tokyo/search serve/commands serve/file

@@ -139,7 +139,7 @@ def _unknown(reason: str) -> str:
     """Say that an option is unknown; the driver guesses among its own only."""
     name = reason.removeprefix("Unknown option: ").partition(".")[0]
     if close := get_close_matches(name, OURS, n=1):
-        return f"there is no option {name!r} (did you mean {close[0]!r}?)"
+        return f"{name!r} is not an option (did you mean {close[0]!r}?)"
     return f"{reason} (of the driver's; those of ours are {', '.join(OURS)})"
 
 

@@ -41,7 +41,7 @@ def update_for(changes: Changes) -> Document | list[Document]:
 
 @dataclass(slots=True)
 class _Map:
-    """What changes in one map; ``whole`` is put where there is no map any more."""
+    """What changes in one map; ``whole`` replaces what is not a map any more."""
 
     sets: Document = field(default_factory=dict)
     removes: list[str] = field(default_factory=list)

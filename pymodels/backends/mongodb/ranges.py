@@ -27,7 +27,7 @@ So the larger of two lower ends, and the smaller of two upper ones, leaves less.
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Values of one kind, between two ends; None is no end.
+    """Values of one kind, between two ends; None is open.
 
     ``mark`` tells naive from aware datetimes, which are never compared.
     """

@@ -111,7 +111,7 @@ def swap_all(
 
     All are sent at once. The server refuses each update by itself, by its index, since
     its pipeline fails where the document is another. Of removals it only counts those
-    that were done; but what is gone by then needs no second try, whoever removed it.
+    that were done; but a record that is gone by then needs no second try.
     """
     outcomes = [True] * len(swaps)
     puts = [at for at, (_, after) in enumerate(swaps) if after is not None]
@@ -278,7 +278,7 @@ class Transaction:
             self.session.end_session()
 
     def abort(self) -> None:
-        """Undo all of it; a server that cannot be told does so by itself."""
+        """Undo all of it; a server that cannot be reached does so by itself."""
         with suppress(driver_errors.PyMongoError):
             self.session.abort_transaction()
         self.session.end_session()
