@@ -511,3 +511,44 @@ def test_long_lists_of_values_run_in_the_database(storage, records):
     judge(Sample.objects(storage).where(key__in=[*records, *texts[:1000]]), records)
     days = [date.fromordinal(n) for n in range(737_000, 738_000)]
     judge(Sample.objects(storage).where(day__in=days), records)
+
+
+class Deep(Model):
+    number: int
+    days: list[date | Decimal] = []
+
+    class Meta:
+        indexes = ["number"]
+
+
+STEPS = {
+    "or and": lambda inner, one: one | (one & inner),
+    "not and": lambda inner, one: ~(one & inner),
+    "and not": lambda inner, one: ~(inner & one),
+}
+LEAVES = {
+    "numbers": lambda n: F.number == n,
+    "elements": lambda n: F.days.contains(Decimal(n)),
+}
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("leaf", LEAVES)
+@pytest.mark.parametrize("is_indexed", [True, False], ids=["indexed", "guarded"])
+def test_nested_conditions_are_answered_however_deep(tmp_path, step, leaf, is_indexed):
+    with Storage(tmp_path / "deep.db") as storage:
+        Deep(number=1, days=[Decimal(1)]).save(storage, key="a")
+        Deep(number=2, days=[Decimal(2)]).save(storage, key="b")
+        storage.ensure_indexes(Deep)
+        if not is_indexed:
+            sql = "INSERT INTO records VALUES ('f', '{\"number\": 3}', NULL)"
+            storage.connection.execute(sql)
+        asked = LEAVES[leaf](1)
+        for level in range(1, 20):
+            asked = STEPS[step](asked, LEAVES[leaf](level % 3))
+            query = Deep.objects(storage).where(asked)
+            matches = matcher(query.spec.predicate)
+            found = [key for key, record in storage.records() if matches(key, record)]
+            assert sorted(query.order_by("number").keys()) == sorted(found)
+            assert query.count() == len(found)
+            assert query[:1].update(number=2) == min(len(found), 1)

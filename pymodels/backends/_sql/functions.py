@@ -119,20 +119,15 @@ def pm_same(body: Any, kinds: Any, wanted: str, wanted_kinds: str | None) -> boo
 
 
 @lru_cache(4096)
-def _read(text: str, names: str) -> str:
-    """Tell as what a foreign text is read: a mark, or nothing for a string."""
+def pm_kind(text: Any, names: str) -> str:
+    """The mark that a foreign text is read with, declared as one of the kinds.
+
+    "" for a string, which is the canonical form of none of them.
+    """
+    if not isinstance(text, str):
+        return ""
     value = json_body.read_text(text, tuple(names.split()))
     return "" if isinstance(value, str) else json_body.spelled(value)[1]
-
-
-def pm_reads(text: Any, names: str) -> bool:
-    """Whether a foreign text is the canonical form of one of the kinds."""
-    return isinstance(text, str) and bool(_read(text, names))
-
-
-def pm_reads_as(text: Any, names: str, marks: str) -> bool:
-    """Whether a foreign text, read as declared, is of one of the marks."""
-    return isinstance(text, str) and _read(text, names) in marks.split()
 
 
 FUNCTIONS = {
@@ -147,8 +142,7 @@ FUNCTIONS = {
         pm_matches,
         pm_words,
         pm_same,
-        pm_reads,
-        pm_reads_as,
+        pm_kind,
     )
 }
 """Name to function; all are deterministic."""

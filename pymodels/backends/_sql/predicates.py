@@ -20,7 +20,7 @@ from pymodels.backends._sql.numbers import (
 from pymodels.backends._sql.terms import ALWAYS, NEVER, Sql, joined
 from pymodels.backends._sql.values import Columns, SqlValue, value_at
 
-DEEPEST = 12
+DEEPEST = 8
 """Levels of `|` and `~` in each other; SQLite's parser has a stack of 100 places."""
 
 
@@ -48,9 +48,7 @@ def compile_predicate(node: p.Predicate, columns: Columns) -> Sql | None:
     return None
 
 
-def compile_range(
-    low: p.Predicate | None, high: p.Predicate, columns: Columns
-) -> Sql | None:
+def compile_range(low: p.Predicate, high: p.Predicate, columns: Columns) -> Sql | None:
     """Compile neighbouring terms that are the two ends of a range as one.
 
     That reads the value only once; None where it is not so, or needs more guards.

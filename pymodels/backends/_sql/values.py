@@ -89,10 +89,7 @@ class SqlValue:
             return f"{self.rank}={RANKS['text']}"
         test = f"{self.type}='text' AND {self.mark} IS NULL"
         if self.reads_text:
-            test += (
-                f" AND ({self.kinds} IS NOT NULL"
-                f" OR NOT pm_reads({self.value},'{' '.join(self.reads_text)}'))"
-            )
+            test += f" AND ({self.kinds} IS NOT NULL OR {self._foreign_mark}='')"
         return test
 
     @property
@@ -108,15 +105,17 @@ class SqlValue:
         if self.rank:
             return _is_one(self.rank, [str(RANKS[mark]) for mark in marks])
         own = _is_one(self.mark, [f"'{mark}'" for mark in marks])
-        # A text that is declared as a datetime may be read as a naive one.
-        read = {"datetime" if mark == "naive" else mark for mark in marks}
-        if not read.intersection(self.reads_text):
+        if not self.reads_text:
             return own
+        read = _is_one(self._foreign_mark, [f"'{mark}'" for mark in marks])
+        is_text = f"{self.type}='text'"
         return (
-            f"CASE WHEN {self.kinds} IS NULL THEN {self.type}='text' AND pm_reads_as("
-            f"{self.value},'{' '.join(self.reads_text)}','{' '.join(marks)}')"
-            f" ELSE {own} END"
+            f"CASE WHEN {self.kinds} IS NULL THEN {is_text} AND {read} ELSE {own} END"
         )
+
+    @property
+    def _foreign_mark(self) -> str:
+        return f"pm_kind({self.value},'{' '.join(self.reads_text)}')"
 
     def has_type(self, name: str) -> str:
         """Test for one JSON type."""

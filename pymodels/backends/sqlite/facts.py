@@ -7,9 +7,10 @@ seen is looked at again in the read transaction of each statement; if it has cha
 the statement is compiled anew.
 """
 
-import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from sqlite3 import Connection
+from typing import NamedTuple
 
 from pymodels.backend import (
     BoundIndex,
@@ -19,13 +20,16 @@ from pymodels.backend import (
     Predicate,
     codec_of,
     is_model,
+    predicates,
     terms_of,
 )
-from pymodels.backends._sql.predicates import compile_predicate
-from pymodels.backends._sql.terms import Sql, inlined
+from pymodels.backends._sql.predicates import compile_predicate, compile_range
+from pymodels.backends._sql.terms import NEVER, Sql, inlined
 from pymodels.backends._sql.values import RANKS, Columns
 from pymodels.backends.sqlite.indexes import index_name, leading_term, members_sql
 from pymodels.backends.sqlite.table import HAS_DECIMAL, Table, decimal_index
+
+MOST_PARAMETERS = 10_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,11 +44,37 @@ class Assumed:
     members: Mapping[int, Sql | None]
     hints: tuple[Sql, ...] = ()
 
-    def compile(self, term: Predicate) -> Sql | None:
+    def compile(self, predicate: Predicate) -> Sql | None:
         """Turn a term of a query into SQL, None where Python must look."""
-        if id(term) in self.members:
-            return self.members[id(term)]
-        return compile_predicate(term, self.columns)
+        if id(predicate) in self.members:
+            return self.members[id(predicate)]
+        return compile_predicate(predicate, self.columns)
+
+    def conditions(self, terms: Sequence["Term"]) -> list[Sql]:
+        """Give the SQL of terms, compiled anew where something else was assumed."""
+        found: list[Sql] = []
+        low: Predicate | None = None
+        for predicate, sql, assumed in terms:
+            if assumed is not self:
+                sql = self.compile(predicate) or NEVER
+            if low is not None and (
+                between := compile_range(low, predicate, self.columns)
+            ):
+                found[-1] = between
+            else:
+                found.append(sql)
+            low = (
+                predicate if isinstance(predicate, predicates.GreaterOrEqual) else None
+            )
+        return found
+
+
+class Term(NamedTuple):
+    """A condition in SQL, and what it assumes of the table."""
+
+    predicate: Predicate
+    sql: Sql
+    assumed: Assumed
 
 
 Seen = tuple[int, ...]
@@ -73,7 +103,7 @@ class ModelFacts:
         # A table of ours is what it mostly is; a wrong guess costs one compilation.
         self.assumed = self._given((int(not table.is_ours), 0) + (0,) * len(finds))
 
-    def check(self, connection: sqlite3.Connection) -> Assumed:
+    def check(self, connection: Connection) -> Assumed:
         """Give what is true of the table now: the same object if nothing changed."""
         seen = connection.execute(self._question).fetchone()
         self.assumed = self._given(seen)
@@ -114,25 +144,44 @@ class TableFacts:
         self._table = table
         self._models: dict[object, ModelFacts] = {}
         self.set_indexes(names)
-        # What is not JSON is nobody's record.
-        body = (
-            f"CASE WHEN json_valid({table.columns.body}) THEN {table.columns.body} END"
-        )
-        self.unreadable = Assumed(replace(table.columns, body=body), {})
-        """What a query assumes that skips invalid records, whatever the table holds."""
+        # Of queries that skip invalid records: what is not JSON is nobody's record.
+        body = table.columns.body
+        body = f"CASE WHEN json_valid({body}) THEN {body} END"
+        self._unreadable = Assumed(replace(table.columns, body=body), {})
 
     def set_indexes(self, names: Iterable[str]) -> None:
         """Note which indexes the table has."""
         self._names = frozenset(names)
         self._models.clear()
 
-    def of(self, model: type[Instance]) -> ModelFacts:
-        """Give what is assumed for one model."""
+    def _of(self, model: type[Instance]) -> ModelFacts:
         codec = model.__pymodels_codec__
         found = self._models.get(codec)
         if found is None:
             found = self._models[codec] = ModelFacts(self._table, model, self._names)
         return found
+
+    def assumed(self, model: type[Instance], skips_invalid: bool) -> Assumed:
+        """Give what a query of a model assumes before it runs."""
+        return self._unreadable if skips_invalid else self._of(model).assumed
+
+    def check(
+        self, model: type[Instance], skips_invalid: bool, connection: Connection
+    ) -> Assumed:
+        """Give what is true now: the same object if what was assumed still is."""
+        if skips_invalid:
+            return self._unreadable
+        return self._of(model).check(connection)
+
+    def compile(
+        self, predicate: Predicate, model: type[Instance], skips_invalid: bool
+    ) -> Term | None:
+        """Turn a term of a query into SQL, None where Python must look."""
+        assumed = self.assumed(model, skips_invalid)
+        sql = assumed.compile(predicate)
+        if sql is None or len(sql.parameters) > MOST_PARAMETERS:
+            return None
+        return Term(predicate, sql, assumed)
 
 
 def _usable(

@@ -145,8 +145,7 @@ class File:
         try:
             connection.execute(f"PRAGMA synchronous={self.synchronous}")
             for name, function in FUNCTIONS.items():
-                count = function.__code__.co_argcount
-                connection.create_function(name, count, function, deterministic=True)
+                connection.create_function(name, -1, function, deterministic=True)
         except BaseException:
             connection.close()
             raise

@@ -1,10 +1,10 @@
 """Queries as SELECT, DELETE and UPDATE statements over one table."""
 
-import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from sqlite3 import Connection
+from typing import TYPE_CHECKING, Any
 
 from pymodels.backend import (
     ANYTHING,
@@ -24,23 +24,11 @@ from pymodels.backend import (
 )
 from pymodels.backends._sql.order import order_by
 from pymodels.backends._sql.patch import assignments, can_patch
-from pymodels.backends._sql.predicates import compile_range
-from pymodels.backends._sql.terms import NEVER, Sql
+from pymodels.backends._sql.terms import Sql
 from pymodels.backends._sql.values import can_spell, path_expression
-from pymodels.backends.sqlite.facts import Assumed
 
 if TYPE_CHECKING:
     from pymodels.backends.sqlite.storage import Storage
-
-MOST_PARAMETERS = 10_000
-
-
-class Term(NamedTuple):
-    """A condition in SQL, and what it assumes of the table."""
-
-    predicate: Predicate
-    sql: Sql
-    assumed: Assumed
 
 
 class Query(BaseQuery[M]):
@@ -48,36 +36,29 @@ class Query(BaseQuery[M]):
 
     storage: "Storage"
 
-    def _assumed(self) -> Assumed:
-        facts = self.storage.facts
-        return facts.unreadable if self._skips_invalid else facts.of(self.model).assumed
-
     def compile(self, predicate: Predicate) -> Native | None:
         """Say a predicate in SQL, as the table was last seen."""
-        assumed = self._assumed()
-        sql = assumed.compile(predicate)
-        if sql is None or len(sql.parameters) > MOST_PARAMETERS:
-            return None
-        return Native(Term(predicate, sql, assumed), sql.exact)
+        facts = self.storage.facts
+        term = facts.compile(predicate, self.model, self._skips_invalid)
+        return None if term is None else Native(term, term.sql.exact)
 
     def can_sort(self, order: tuple[Order, ...]) -> bool:
         """Sort natively where each field's type has one kind."""
-        return order_by(order, self._assumed().columns) is not None
+        assumed = self.storage.facts.assumed(self.model, self._skips_invalid)
+        return order_by(order, assumed.columns) is not None
 
     def _statement(
         self,
         head: str,
         pushed: Pushed,
-        connection: sqlite3.Connection,
+        connection: Connection,
         *,
         is_count: bool = False,
     ) -> Sql:
         """Add WHERE, ORDER BY and LIMIT to a head, as the table is now."""
-        if self._skips_invalid:
-            assumed = self.storage.facts.unreadable
-        else:
-            assumed = self.storage.facts.of(self.model).check(connection)
-        found = _conditions(pushed.natives, assumed)
+        facts = self.storage.facts
+        assumed = facts.check(self.model, self._skips_invalid, connection)
+        found = assumed.conditions(pushed.natives)
         if is_count and len(found) == len(assumed.members):
             # All of a model: nothing else leads the planner to an index.
             found += assumed.hints
@@ -101,7 +82,7 @@ class Query(BaseQuery[M]):
         head = f"SELECT 1 FROM {self.storage.table.source}"
         whole = replace(pushed, order=())
 
-        def counted(connection: sqlite3.Connection) -> Sql:
+        def counted(connection: Connection) -> Sql:
             inner = self._statement(head, whole, connection, is_count=True)
             return Sql(f"SELECT count(*) FROM ({inner.text})", inner.parameters)
 
@@ -157,28 +138,13 @@ class Query(BaseQuery[M]):
         """Show the statement, with its parameters, and how SQLite will run it."""
         found = Sql("")
 
-        def explained(connection: sqlite3.Connection) -> Sql:
+        def explained(connection: Connection) -> Sql:
             nonlocal found
             found = self._statement(self.storage.table.select, pushed, connection)
             return Sql(f"EXPLAIN QUERY PLAN {found.text}", found.parameters)
 
         steps = [row[3] for row in self.storage.file.read(explained)]
         return "\n".join([found.text, f"with {list(found.parameters)!r}", *steps])
-
-
-def _conditions(terms: Sequence[Term], assumed: Assumed) -> list[Sql]:
-    """Give the SQL of terms: compiled anew where the table has changed since."""
-    found: list[Sql] = []
-    before: Predicate | None = None
-    for predicate, sql, then in terms:
-        if between := compile_range(before, predicate, assumed.columns):
-            found[-1] = between
-        elif then is assumed:
-            found.append(sql)
-        else:
-            found.append(assumed.compile(predicate) or NEVER)
-        before = predicate
-    return found
 
 
 def _is_sliced(pushed: Pushed) -> bool:
