@@ -234,6 +234,20 @@ class Storage(BaseStorage):
         """Remove."""
         return self.file.write(self.table.delete_one, (key,)) == 1
 
+    def swap(self, swaps: list[tuple[Row, Row | None]]) -> list[bool]:
+        """Write each record in a statement that finds its row as it was read."""
+        table = self.table
+        is_same = f" AND {table.columns.body} IS ? AND {table.columns.kinds} IS ?"
+        outcomes = []
+        with self.file.writing() as writer:
+            for before, after in swaps:
+                sql, bound = table.delete_one + is_same, before
+                if after is not None:
+                    sql = table.rewrite + is_same
+                    bound = (*self._bound(after)[1:], *before)
+                outcomes.append(writer.execute(sql, bound).rowcount == 1)
+        return outcomes
+
     def clear(self) -> None:
         """Remove all records."""
         self.check_open()
