@@ -64,7 +64,7 @@ def serve_file(
 ) -> None:
     """Serve a Tokyo Cabinet file to Tokyo Tyrant clients.
 
-    There is no authentication: whoever reaches the port may read and write all.
+    There is no authentication: everyone who reaches the port may read and write all.
     """
     try:
         _log_to(log)
@@ -72,8 +72,8 @@ def serve_file(
             raise StorageError("--socket is empty; it takes a path")
         if socket is None and not is_loopback(host):
             typer.echo(
-                f"warning: {host} is no loopback address; whoever reaches it may read "
-                "and write everything, the protocol has no authentication",
+                f"warning: {host} is not a loopback address; who reaches it may "
+                "read and write everything, the protocol has no authentication",
                 err=True,
             )
         place = Place(host, port, socket, max_connections)

@@ -107,7 +107,7 @@ def key_column(key: str) -> bytes:
 
 
 def texts_of(packed: bytes) -> dict[str, str | bytes]:
-    """Split packed columns into their names and texts; what is no text stays bytes.
+    """Split packed columns into their names and texts; what is not text stays bytes.
 
     A value of no bytes at all stays bytes too: only other programs write it.
     """
@@ -154,7 +154,7 @@ def _put(
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """How the rows of one note are read: what is no plain text, and what is None."""
+    """How the rows of one note are read: what is not plain text, and what is None."""
 
     columns: frozenset[str]
     readers: tuple[tuple[str, str], ...]

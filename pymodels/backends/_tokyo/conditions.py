@@ -1,6 +1,6 @@
 """Predicates as conditions of the library, in two forms each.
 
-The *safe* conditions are true of at least the wanted rows, whoever wrote them. The
+The *safe* conditions are true of at least the wanted rows, of any program's. The
 *lean* ones are exact, or nearer, where the notes of kinds allow it: conditions look
 at text, and only the notes tell the text ``49`` from the number. A verdict says for
 a note what the lean conditions are worth in the rows that have it.

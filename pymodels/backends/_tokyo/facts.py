@@ -48,7 +48,7 @@ class TableFacts:
 
     @classmethod
     def of_rows(cls, rows: Iterator[Sequence[bytes]]) -> "TableFacts":
-        """Begin with rows that are there, to be looked at by and by.
+        """Begin with rows that are there, to be looked at in pieces.
 
         Each is the key, then names and values by turns.
         """

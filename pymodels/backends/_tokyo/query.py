@@ -1,4 +1,4 @@
-"""Queries of Tokyo files, whoever has them open: how they are compiled and looked at.
+"""What both queries of Tokyo files share: how they are compiled and looked at.
 
 A search of a table comes in two forms. The *lean* one is exact, where each row is
 known to be what its note of kinds says. The *safe* one finds at least the wanted rows

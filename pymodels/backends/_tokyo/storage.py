@@ -1,4 +1,4 @@
-"""Storages of Tokyo files, whoever has them open: forms of records, and indexes."""
+"""What both storages of Tokyo files share: forms of records, indexes, settings."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any

@@ -29,7 +29,7 @@ _MOST_KNOWN = 2048
 
 
 class Unreadable(bytes):
-    """A foreign value that is no text: present, equal to nothing, left as it is."""
+    """A foreign value that is not text: present, equal to nothing, left as it is."""
 
 
 def float_text(value: float) -> str:
@@ -168,7 +168,7 @@ _READERS: dict[str, Any] = {
 
 
 def read_noted(text: str, word: str) -> Any:
-    """Read a text by its word in the note; `ValueError` if it is no such text."""
+    """Read a text by its word in the note; `ValueError` if it does not fit."""
     kind, _, rest = word.partition(":")
     try:
         return _READERS[kind](text, rest)

@@ -170,7 +170,7 @@ def _open(
 
 
 def _check_head(path: str, real: str, settings: FileSettings) -> bool:
-    """Refuse what is no such file; say whether its last writer has closed it.
+    """Refuse a file of another kind; say whether its last writer has closed it.
 
     Only here is the file looked at other than by the library: before it is open.
     """

@@ -1,6 +1,6 @@
 """What each command of the protocol does to a file: requests in, answers out.
 
-No sockets here. Whoever calls lets one write run at a time, so that what reads,
+No sockets here. The caller lets one write run at a time, so that what reads,
 compares and writes, as `patch` does, is one step.
 """
 
@@ -17,26 +17,22 @@ from pymodels.tokyo.guards import (
     bounded,
     empty_column,
     is_too_greedy,
-    is_too_long,
     is_tuning,
     limited,
 )
-from pymodels.tokyo.packing import unpack_map
 from pymodels.tokyo.protocol import (
     CHANGED,
     DONE,
     FAILURE,
     MISSING,
     REFUSED,
-    WITH,
-    WITHOUT,
     Answer,
     Request,
 )
 from pymodels.tokyo.search import IndexType
 from pymodels.tokyo.serve.facts import Facts, Watch
 from pymodels.tokyo.serve.file import ServedFile
-from pymodels.tokyo.serve.patching import patch_columns
+from pymodels.tokyo.serve.patching import Columns, patch_columns, swaps_in
 
 Strings = Sequence[bytes]
 
@@ -50,14 +46,14 @@ FRACTION = 10**12
 SMALL = 100
 """So many records or strings take no time that others would notice."""
 EXTENT = -(2**63)
-"""What stands for the integer part of what is no finite number."""
+"""What stands for the integer part of a number that is not finite."""
 REGEX = 7
 UNCHANGED = [b"out", b"get", b"outlist", b"getlist", b"getpart", b"iternext"]
 UNCHANGED += [b"sync", b"error", b"defrag", b"cacheclear", b"genuid"]
 """The functions that are called as they are."""
 NUMBERS_FROM = {b"defrag": 0, b"getpart": 1, b"regex": 1}
 """Which strings of a function are numbers: those from this one on."""
-OPERATOR_MASK = (1 << 24) - 1
+TYPE_MASK = (1 << 24) - 1
 
 
 class Commands:
@@ -287,67 +283,41 @@ class Commands:
         if len(strings) % 3 != 1 or not strings[0]:
             return FAILURE
         key, steps = strings[0], list(zip(*(iter(strings[1:]),) * 3, strict=True))
-        columns = self._columns(key)
+        columns = self.file.columns(key)
         if columns is None:
             return Answer(strings=[MISSING])
         outcome = patch_columns(columns, steps)
         if outcome is None:
             return FAILURE
-        if outcome == DONE:
-            put = self._put_columns(key, columns)
-            return Answer(strings=[DONE]) if put.is_good else FAILURE
-        return Answer(strings=[outcome])
+        is_good = outcome != DONE or self._put_or_out(key, columns)
+        return Answer(strings=[outcome]) if is_good else FAILURE
 
     def _swap(self, name: bytes, strings: Strings) -> Answer:
         """Write or remove records that are still as they were; each is one step."""
-        if len(strings) % 4 or not all(strings[::4]):
-            return FAILURE
-        asked = list(zip(*(iter(strings),) * 4, strict=True))
-        if not {verb for _, _, verb, _ in asked} <= {WITH, WITHOUT}:
-            return FAILURE
-        try:
-            rows = [
-                (key, self._unpacked(before), verb, self._unpacked(after))
-                for key, before, verb, after in asked
-            ]
-        except (IndexError, ValueError):
+        swaps = swaps_in(strings, is_packed=self.file.is_table)
+        if swaps is None:
             return FAILURE
         outcomes = []
-        for key, before, verb, after in rows:
-            columns = self._columns(key)
+        for key, before, after in swaps:
+            columns = self.file.columns(key)
             if columns is None:
                 outcomes.append(MISSING)
             elif columns != before:
                 outcomes.append(CHANGED)
-            elif not self._put_or_out(key, verb, after):
+            elif not self._put_or_out(key, after):
                 # What follows was not looked at.
                 return Answer(strings=[*outcomes, REFUSED])
             else:
                 outcomes.append(DONE)
         return Answer(strings=outcomes)
 
-    def _unpacked(self, stored: bytes) -> dict[bytes, bytes]:
-        return unpack_map(stored) if self.file.is_table else {b"": stored}
-
-    def _put_or_out(self, key: bytes, verb: bytes, after: dict[bytes, bytes]) -> bool:
-        if verb == WITHOUT:
-            return self._call(b"out", [key]).is_good
-        return self._put_columns(key, after).is_good
-
-    def _columns(self, key: bytes) -> dict[bytes, bytes] | None:
-        """Give the columns of a record; of a hash, the value under the empty name."""
-        if not self.file.is_table:
-            value = self._database.get(key)
-            return None if value is None else {b"": value}
-        found = self._database.misc(b"get", [key])
-        if found is None:
-            return None
-        return dict(zip(found[::2], found[1::2], strict=True))
-
-    def _put_columns(self, key: bytes, columns: dict[bytes, bytes]) -> Answer:
+    def _put_or_out(self, key: bytes, columns: Columns | None) -> bool:
+        if columns is None:
+            return self._database.out(key)
         if self.file.is_table:
-            return self._misc_put(b"put", [key, *chain.from_iterable(columns.items())])
-        return done([*columns] == [b""] and self._database.put(key, columns[b""]))
+            strings = [key, *chain.from_iterable(columns.items())]
+            return self._misc_put(b"put", strings).is_good
+        return [*columns] == [b""] and self._database.put(key, columns[b""])
 
     def _tell_notes(self, name: bytes, strings: Strings) -> Answer:
         """Tell which notes of kinds the rows have, or had since it was first asked.
@@ -357,11 +327,7 @@ class Commands:
         if self._watch is None or not self.file.is_table:
             return FAILURE
         if self._facts is None:
-            keys = self._database.misc(b"search", []) or ()
-            rows = ((key, self._database.misc(b"get", [key])) for key in keys)
-            self._facts = self._watch(
-                (key, *row) for key, row in rows if row is not None
-            )
+            self._facts = self._watch(self.file.rows())
         facts = self._facts
         if not facts.is_complete:
             facts.look()
@@ -375,25 +341,16 @@ class Commands:
             return self._call(name, strings)
         # It takes many names and types by turns; a NUL ends a name, to the library.
         columns = [one.partition(b"\0")[0] for one in strings[::2]]
-        if any(map(self._is_deadly_index, columns, strings[1::2])):
+        kinds = [self._database.index_type(text) & TYPE_MASK for text in strings[1::2]]
+        if not all(map(self.file.can_index, columns, kinds)):
             return FAILURE
         answer = self._call(name, strings)
         self.file.look_for_indexes()
         if not answer.is_good:
-            kinds = map(self._index_kind, strings[1::2])
             for column, kind in zip(columns, kinds, strict=False):
                 if kind in SORTED:
                     self.file.suspect(column)
         return answer
-
-    def _is_deadly_index(self, column: bytes, text: bytes) -> bool:
-        if is_too_long(self.file.path, column):
-            return True
-        is_sorted = self._index_kind(text) in SORTED
-        return is_sorted and bool(column) and self.file.has_empty_values(column)
-
-    def _index_kind(self, text: bytes) -> int:
-        return self._database.index_type(text) & OPERATOR_MASK
 
     def _regex(self, name: bytes, strings: Strings) -> Answer:
         if strings and is_too_greedy(strings[0]):
@@ -406,7 +363,7 @@ class Commands:
             if len(parts) < 4 or not parts[0].lower().endswith(b"cond"):
                 continue
             operator = self._database.operator(parts[2])
-            if operator & OPERATOR_MASK == REGEX and is_too_greedy(parts[3]):
+            if operator & TYPE_MASK == REGEX and is_too_greedy(parts[3]):
                 return FAILURE
         return self._call(name, list(map(limited, strings)))
 

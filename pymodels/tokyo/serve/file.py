@@ -1,10 +1,11 @@
 """A Tokyo Cabinet file that a server has open: found, made, repaired, closed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from pymodels.errors import StorageBusy, StorageError
 from pymodels.tokyo.errors import HEAD, LOCKED, META, LibraryMissing, TokyoError
-from pymodels.tokyo.guards import SORTED, index_file, indexes_of
+from pymodels.tokyo.guards import SORTED, index_file, indexes_of, is_too_long
 from pymodels.tokyo.library import Hash, OpenMode, Table
 from pymodels.tokyo.library.abstract import AbstractDatabase
 from pymodels.tokyo.search import IndexType
@@ -126,6 +127,28 @@ class ServedFile:
         """
         self._half_made.add(column)
         self.look_for_indexes()
+
+    def can_index(self, column: bytes, kind: int) -> bool:
+        """Say whether an index does no harm: it has a file, and no value is empty."""
+        if is_too_long(self.path, column):
+            return False
+        return kind not in SORTED or not column or not self.has_empty_values(column)
+
+    def columns(self, key: bytes) -> dict[bytes, bytes] | None:
+        """Give the columns of a record; of a hash, the value under the empty name."""
+        if not self.is_table:
+            value = self.database.get(key)
+            return None if value is None else {b"": value}
+        found = self.database.misc(b"get", [key])
+        if found is None:
+            return None
+        return dict(zip(found[::2], found[1::2], strict=True))
+
+    def rows(self) -> Iterator[list[bytes]]:
+        """Yield the rows of a table that are there now: keys, then names and values."""
+        keys = self.database.misc(b"search", []) or ()
+        found = ((key, self.database.misc(b"get", [key])) for key in keys)
+        return ([key, *row] for key, row in found if row is not None)
 
     def has_empty_values(self, column: bytes) -> bool:
         """Say whether a record has an empty value in a column."""

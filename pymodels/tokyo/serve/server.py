@@ -32,7 +32,7 @@ PATIENCE = 10
 
 
 class Server:
-    """Whoever has the file, and its connections."""
+    """The commands of one file, and the connections that ask them."""
 
     def __init__(self, commands: Commands, max_connections: int) -> None:
         self.commands = commands
