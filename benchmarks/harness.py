@@ -51,7 +51,11 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.about = self.ask("open", **settings)
+        try:
+            self.about = self.ask("open", **settings)
+        except Failed:
+            self.end()
+            raise
 
     def ask(self, command: str, **arguments: Any) -> Any:
         """Have the worker do something and return what it gives."""
