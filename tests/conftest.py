@@ -18,7 +18,8 @@ They are named by their beginnings, those first that take the longest. Every oth
 is a group of its own.
 """
 SLOW = ("concurrency", "kills", "kit", "large", "pushdown", "random", "typing")
-SLOW += ("_btree", "_hash", "_indexed", "example_backend", "pushing")
+SLOW += ("_btree", "_hash", "_indexed", "_indexes", "_faults", "pushing", "contract")
+SLOW += ("example_backend", "example_first")
 """Files that are left out of `make quick`, by how their names end."""
 
 

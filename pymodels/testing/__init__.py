@@ -15,8 +15,9 @@ storage; that is all::
 
 `new_storage` takes the settings of the contract (``residual``) by name. Tests that
 a backend cannot pass are named in ``known_differences = {"test_name": "reason"}``;
-they must then fail. ``PYMODELS_FUZZ=100000`` asks that many random queries, with
-new seeds each time.
+they must then fail. Another form of a backend says ``thorough = False`` and is asked
+less. ``PYMODELS_FUZZ=100000`` asks that many random queries, with new seeds each time;
+``PYMODELS_SOAK=1`` does all at full length.
 """
 
 from importlib import import_module
@@ -39,7 +40,7 @@ _TESTS = (
     "test_errors",
 )
 
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in (*_TESTS, "asking")))
+pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in (*_TESTS, "random")))
 
 _found = {
     name: value
