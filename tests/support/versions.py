@@ -27,6 +27,16 @@ CORE = [
     "tests/test_references.py",
     "tests/backends/test_memory.py",
 ]
+PYTEST = [
+    "-q",
+    "--no-header",
+    "-n",
+    "2",
+    "--dist",
+    "loadfile",
+    "-p",
+    "no:cacheprovider",
+]
 IMPORTS = "import pymodels.backends.mongodb, pymodels.backends.sqlite, pymodels.command"
 UNPACKED = ("usr/lib/x86_64-linux-gnu", "usr/lib64/ld-linux-x86-64.so.2")
 SOURCES = Path("/etc/apt/sources.list.d/debian.sources")
@@ -167,7 +177,7 @@ def run(name: str, version: str, requirements: list[str]) -> bool:
     print(f"{name}: {', '.join(installed(folder))}", flush=True)
     for command in (
         ["-c", IMPORTS],
-        ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--no-header", *CORE],
+        ["-m", "pytest", *PYTEST, *CORE],
     ):
         done = subprocess.run(
             [program, *command],
