@@ -34,7 +34,7 @@ class Person(Model):
 
 
 class Woman(Person):
-    """The people whose gender is female; new ones are so by themselves."""
+    """The people whose gender is female; a new one gets that gender."""
 
     class Meta:
         must_have = {"gender": "female"}

@@ -44,7 +44,7 @@ def scheme_of(url: object) -> str:
     if not isinstance(url, str) or "://" not in url:
         told = without_password(url) if isinstance(url, str) else url
         raise SettingsError(
-            f"{told!r} is no URL; one looks like sqlite:///app.db or memory://"
+            f"{told!r} is not a URL; one looks like sqlite:///app.db or memory://"
         )
     told = without_password(url)
     if "#" in url:
@@ -53,11 +53,11 @@ def scheme_of(url: object) -> str:
     scheme = url.partition("://")[0]
     if "_" in scheme:
         right = scheme.replace("_", "-")
-        raise SettingsError(f"{told!r} is no URL; one begins with {right}://")
+        raise SettingsError(f"{told!r} is not a URL; one begins with {right}://")
     try:
         return urlsplit(url).scheme.replace("-", "_").replace("+", "_")
     except ValueError as error:
-        raise SettingsError(f"{told!r} is no URL: {error}") from error
+        raise SettingsError(f"{told!r} is not a URL: {error}") from error
 
 
 def without_password(url: str) -> str:

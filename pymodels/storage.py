@@ -153,7 +153,7 @@ class BaseStorage(StorageHooks):
                 return instance
         name = model.__name__
         if key in self:
-            raise RecordNotFound(f"the record {key!r} in {self} is no {name}")
+            raise RecordNotFound(f"the record {key!r} in {self} is not a {name}")
         raise RecordNotFound(f"no record {key!r} in {self}; asked for a {name}")
 
     def get_many(self, model: type[M], keys: Iterable[str]) -> list[M]:

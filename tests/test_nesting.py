@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-import re
 from collections.abc import Callable
 from functools import reduce
 from typing import Any
@@ -147,5 +146,5 @@ def test_a_search_says_not_as_often_as_it_likes():
 
 def test_a_pattern_that_nests_too_deep_is_refused(storage):
     text = "(" * 5_000 + ")" * 5_000
-    with pytest.raises(QueryError, match=re.escape("no regular expression")):
+    with pytest.raises(QueryError, match="is not a regular expression"):
         Numbered.objects(storage).where(F.number.matches(text))

@@ -77,7 +77,7 @@ def _unknown(
     if (path or here is KEY_SHAPE) and not here.members:
         close = _did_you_mean(name, LOOKUPS)
         return UnknownLookup(
-            f"{asked}{name!r} is no lookup{close}; known are {', '.join(LOOKUPS)}"
+            f"{asked}{name!r} is not a lookup{close}; known are {', '.join(LOOKUPS)}"
         )
     known = ", ".join(here.members) or "none"
     close = _did_you_mean(name, [*here.members, *(LOOKUPS if path else ())])
@@ -164,7 +164,7 @@ def _converted(value: Any, shape: Shape | None, node: p.Comparison) -> Any:
         return operand({**vars(value)}, p.spelled(node.path))
     if kind_of(value) is Kind.OTHER:
         raise QueryError(
-            f"{p.spelled(node.path)}: a {type(value).__name__} is no value that a "
+            f"{p.spelled(node.path)}: a {type(value).__name__} is not a value that a "
             f"record can hold: {value!r}"
         )
     return value
@@ -275,7 +275,7 @@ def parse_order(shape: Shape, name: str | Expression | Descending) -> Order:
     descending, text = name.startswith("-"), name.removeprefix("-")
     path, lookup = split_lookup(shape, text)
     if lookup != "equals" or text.endswith(("__equals", "__is")):
-        raise QueryError(f"order_by({name!r}): a lookup is no field to order by")
+        raise QueryError(f"order_by({name!r}): a lookup is not a field to order by")
     return _order(shape, path, descending)
 
 

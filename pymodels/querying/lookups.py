@@ -148,7 +148,8 @@ def _matches(name: str, caseless: bool) -> Callable[[Path, Any], p.Predicate]:
             compiled(text, caseless)
         except (re.error, RecursionError, OverflowError) as error:
             raise QueryError(
-                f"{p.spelled(path)}__{name}: {text!r} is no regular expression: {error}"
+                f"{p.spelled(path)}__{name}: {text!r} is not a regular expression: "
+                f"{error}"
             ) from error
         return p.Matches(path, text, caseless)
 
@@ -216,5 +217,7 @@ def ask(path: Path, lookup: str, value: Any) -> p.Predicate:
     """Build the predicate of one lookup; it is not bound to a model yet."""
     builder = LOOKUPS.get(lookup)
     if builder is None:
-        raise UnknownLookup(f"{lookup!r} is no lookup; known are {', '.join(LOOKUPS)}")
+        raise UnknownLookup(
+            f"{lookup!r} is not a lookup; known are {', '.join(LOOKUPS)}"
+        )
     return builder(path, value)

@@ -87,7 +87,7 @@ class BaseQuery(QueryHooks[M]):
         for condition in conditions:
             if not isinstance(condition, p.Predicate):
                 raise TypeError(
-                    f"{condition!r} is no condition; write where(F.age > 18) or "
+                    f"{condition!r} is not a condition; write where(F.age > 18) or "
                     "where(age__gt=18)"
                 )
         shape = self.codec.shape
@@ -229,7 +229,7 @@ class BaseQuery(QueryHooks[M]):
         return self._with_references(found) if self._prefetched else found
 
     def _sifted(self) -> Iterator[M] | None:
-        """Ask without membership, where loading a record shows it by the way."""
+        """Ask without membership, where loading a record shows it."""
         self.storage.check_open()
         if self._skips_invalid or self.spec.is_sliced:
             return None
