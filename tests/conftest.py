@@ -19,7 +19,7 @@ is a group of its own.
 """
 SLOW = ("concurrency", "kills", "kit", "large", "pushdown", "random", "typing")
 SLOW += ("_btree", "_hash", "_indexed", "_indexes", "_faults", "pushing", "contract")
-SLOW += ("example_backend", "example_first")
+SLOW += ("example_backend", "example_first", "example_lmdb")
 """Files that are left out of `make quick`, by how their names end."""
 
 
