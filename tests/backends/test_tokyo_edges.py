@@ -32,7 +32,7 @@ def storage(request, tmp_path):
         return
     with (
         tyrant.Server(is_original=request.param == "ttserver") as server,
-        tokyo_tyrant.Storage(**server.settings) as opened,
+        tokyo_tyrant.Storage(**server.settings, lost_updates="allow") as opened,
     ):
         yield opened
 
