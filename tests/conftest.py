@@ -11,6 +11,7 @@ GROUPS = {
     "test_docs": "replica set",
     "test_examples": "replica set",
     "test_mongodb": "mongodb",
+    "test_counts": "mongodb",
 }
 """Files that need one server are of one group, so that it is started once.
 
