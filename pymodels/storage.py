@@ -4,17 +4,20 @@ The hooks that it is built from, and that a backend writes, are in `hooks.py`.
 """
 
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self
 
+from pymodels import transactions
 from pymodels.errors import (
     RecordNotFound,
     SettingsError,
+    StorageBusy,
     StorageClosed,
+    WriteUncertain,
 )
 from pymodels.hooks import IS_THERE, StorageHooks, refuse_overrides
 from pymodels.keys import check_key, is_key
@@ -73,7 +76,7 @@ class BaseStorage(StorageHooks):
         # Names that no backend can take by accident.
         self.__process = os.getpid()
         self.__is_closed = False
-        self.__thread = threading.local()
+        self.__holders: dict[int, transactions.Transaction] = {}
         self.__mappers: dict[object, Mapper[Any]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -125,6 +128,23 @@ class BaseStorage(StorageHooks):
                 f"{self} was opened before this process was forked; "
                 "open one of its own here by get_storage()"
             )
+        if self.__holders:
+            self.__check_context()
+
+    def __check_context(self) -> None:
+        """Raise `StorageBusy` where a call would wait for its own thread."""
+        mine, here = transactions.current(self), get_ident()
+        holder = self.__holders.get(here)
+        if holder is not None and (mine is None or mine.root is not holder):
+            raise StorageBusy(
+                f"{self} is in a transaction of another task of this thread, which "
+                "cannot go on while this one waits"
+            )
+        if mine is not None and mine.thread != here:
+            raise StorageBusy(
+                f"{self} is in a transaction that another thread began; what belongs "
+                "to it is done in that thread"
+            )
 
     def query(self, model: type[M]) -> "BaseQuery[M]":
         """Give the query of all records of a model; `Model.objects` is the same."""
@@ -139,6 +159,8 @@ class BaseStorage(StorageHooks):
         found = self.__mappers.get(codec)
         if found is None:
             found = self.__mappers[codec] = Mapper(self, model)
+        if self.__holders and (transaction := transactions.current(self)) is not None:
+            return Noting(found, transaction)
         return found
 
     def get(self, model: type[M], key: str | None) -> M:
@@ -212,25 +234,55 @@ class BaseStorage(StorageHooks):
 
     @contextmanager
     def transaction(self) -> Iterator[Self]:
-        """Make what is written inside all or nothing, for this thread.
+        """Make what is written inside all or nothing.
 
-        One inside another is a savepoint. Raises `Unsupported` where the backend
-        has none.
+        It belongs to the thread and task that began it. One inside another is a
+        savepoint. If it fails, instances are as they were before: what was first saved
+        inside is new again, what was changed inside is changed again. Raises
+        `Unsupported` where the backend has none.
         """
         self.check_open()
-        depth = self.transaction_depth
+        outer = transactions.current(self)
+        mine = transactions.Transaction(self, outer)
         with self.exclusive():
+            is_committing = False
+            self.__holders[mine.thread] = mine.root
+            transactions.enter(mine)
             try:
-                self.begin(depth)
-                self.__thread.depth = depth + 1
+                self.begin(mine.depth)
                 yield self
-                self.commit(depth)
-            except BaseException:
-                # An interrupt may come at any moment, so that nothing may be begun.
-                self.rollback(depth)
+                is_committing = True
+                self.commit(mine.depth)
+            except BaseException as error:
+                if is_committing and isinstance(error, WriteUncertain):
+                    mine.make_stale()
+                    raise
+                try:
+                    # An interrupt may come at any moment: perhaps nothing was begun.
+                    self.rollback(mine.depth)
+                finally:
+                    mine.put_back()
                 raise
             finally:
-                self.__thread.depth = depth
+                transactions.leave(mine)
+                if outer is None:
+                    self.__holders.pop(mine.thread, None)
+            mine.keep()
+        if outer is None:
+            for function in mine.after_commit:
+                function()
+
+    def on_commit(self, function: Callable[[], object]) -> None:
+        """Call a function after the commit, at once where there is no transaction.
+
+        A rollback, of a savepoint too, forgets what was to be called.
+        """
+        self.check_open()
+        transaction = transactions.current(self)
+        if transaction is None:
+            function()
+        else:
+            transaction.after_commit.append(function)
 
     @property
     def has_transactions(self) -> bool:
@@ -239,8 +291,9 @@ class BaseStorage(StorageHooks):
 
     @property
     def transaction_depth(self) -> int:
-        """How many transactions this thread is in, one inside the other."""
-        return getattr(self.__thread, "depth", 0)
+        """How many transactions this context is in, one inside the other."""
+        transaction = transactions.current(self)
+        return 0 if transaction is None else transaction.depth + 1
 
     # A mapping of keys to plain records.
 
@@ -325,3 +378,49 @@ class Mapper(Generic[M]):
     @cached_property
     def _quick_sift(self) -> Callable[[Row], M | None] | None:
         return self._storage.sifter(self._model)
+
+
+class Noting(Mapper[M]):
+    """A mapper in a transaction: what it loads is noted, for a rollback."""
+
+    def __init__(
+        self, mapper: Mapper[M], transaction: transactions.Transaction
+    ) -> None:
+        super().__init__(mapper._storage, mapper._model)
+        self._mapper, self._transaction = mapper, transaction
+        self._codec = codec_of(mapper._model)
+
+    @cached_property
+    def load(self) -> Callable[[Row], M]:
+        """From the row of a member to its instance."""
+        load, note, codec = self._mapper.load, self._transaction.note_load, self._codec
+
+        def loaded(row: Row) -> M:
+            instance = load(row)
+            note(instance, codec)
+            return instance
+
+        return loaded
+
+    @cached_property
+    def sift(self) -> Callable[[Row], M | None]:
+        """From any row to an instance, or to None where it is not a member's."""
+        sift, note, codec = self._mapper.sift, self._transaction.note_load, self._codec
+
+        def sifted(row: Row) -> M | None:
+            instance = sift(row)
+            if instance is not None:
+                note(instance, codec)
+            return instance
+
+        return sifted
+
+    @cached_property
+    def dump(self) -> Callable[[str, M], Row]:
+        """From a key and a new instance to its row."""
+        return self._mapper.dump
+
+    @cached_property
+    def shows_membership(self) -> bool:
+        """Whether loading a row tells by itself if it is a member's."""
+        return self._mapper.shows_membership

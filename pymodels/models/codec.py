@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import SchemaSerializer, SchemaValidator
 
+from pymodels import transactions
 from pymodels.errors import (
     EncodeError,
     InvalidRecord,
@@ -125,6 +126,8 @@ class ModelCodec:
 
     def attach(self, instance: Instance, row: Row, storage: Storage) -> None:
         """Tell an instance its key, its stored form and where it is kept."""
+        if (transaction := transactions.current(storage)) is not None:
+            transaction.note_write(instance, self)
         self.set_row(instance, row)
         self.set_storage(instance, storage)
         if self.reference_fields:

@@ -43,6 +43,9 @@ class Storage(Protocol):
     def get_many(self, model: type[Any], keys: Iterable[str]) -> list[Any]:
         """Load several records."""
 
+    def fetch(self, keys: Iterable[str]) -> Iterable[Row]:
+        """Yield the rows of those keys that are there."""
+
     def encode(self, key: str, record: Record) -> Row:
         """Turn a record into a row."""
 

@@ -26,6 +26,7 @@ from pymodels.models.meta import merged_options
 from pymodels.models.protocols import Storage
 from pymodels.querying.plan import Row
 from pymodels.querying.protocols import Instance, is_model
+from pymodels.transactions import StaleRow
 
 if TYPE_CHECKING:
     from pymodels.models.codec import ModelCodec
@@ -73,17 +74,27 @@ def _save_new(
 def _save_changes(instance: Instance, row: Row, storage: Storage) -> None:
     """Write what an instance has changed, in one atomic step; nothing if nothing."""
     codec: ModelCodec = type(instance).__pymodels_codec__
+    is_unasked = isinstance(row, UnaskedRow | StaleRow)
+    if isinstance(row, StaleRow):
+        row = _read_again(row[0], storage)
     changed = row
     with _references_saved(instance, codec, storage):
         changes = find_changes(instance, row, storage)
         if changes:
             changed = storage.patched(row, changes)
-        if isinstance(row, UnaskedRow) or (changes and not changes.is_checked):
+        if is_unasked or (changes and not changes.is_checked):
             whole = storage.decode(changed, codec.shape)
             codec.check(whole, row[0])
         if changes and not storage.patch(row[0], changes, (row, changed)):
             raise RecordNotFound(f"the record {row[0]!r} is gone from {storage}")
     codec.attach(instance, tuple(changed), storage)
+
+
+def _read_again(key: str, storage: Storage) -> Row:
+    """Read the record of an instance that was loaded in what was rolled back."""
+    for row in storage.fetch((key,)):
+        return row
+    raise RecordNotFound(f"the record {key!r} is gone from {storage}")
 
 
 def _references_saved(

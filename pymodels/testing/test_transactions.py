@@ -1,12 +1,13 @@
 """Transactions, where the storage has them; skipped with its reason where not."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
 
-from pymodels.errors import DuplicateKey
+from pymodels.errors import DuplicateKey, StorageBusy
 from pymodels.storage import BaseStorage
 from pymodels.testing.models import Person
 
@@ -128,3 +129,150 @@ def test_threads_do_not_share_a_transaction(transactional: BaseStorage) -> None:
         thread.join()
     assert errors == []
     assert storage["sum"]["age"] == 80
+
+
+# What a rollback puts back (law 17).
+
+
+def test_17_what_was_first_saved_inside_is_new_again(
+    transactional: BaseStorage,
+) -> None:
+    ada = Person(name="Ada")
+    with undone(transactional):
+        ada.save(transactional)
+        ada.age = 36
+        ada.save()
+    assert ada.key is None
+    key = ada.save(transactional)
+    assert transactional[key]["age"] == 36
+
+
+def test_17_what_was_changed_inside_is_changed_again(
+    transactional: BaseStorage,
+) -> None:
+    ada = Person(name="Ada", age=1)
+    key = ada.save(transactional)
+    with undone(transactional):
+        ada.age = 2
+        ada.save()
+    assert transactional[key]["age"] == 1
+    ada.save()
+    assert transactional[key]["age"] == 2
+
+
+def test_17_what_was_deleted_inside_has_its_key_again(
+    transactional: BaseStorage,
+) -> None:
+    ada = Person(name="Ada")
+    key = ada.save(transactional)
+    with undone(transactional):
+        ada.delete()
+        assert ada.key is None
+    assert ada.key == key
+    ada.age = 5
+    ada.save()
+    assert transactional[key]["age"] == 5
+
+
+def test_17_what_was_loaded_inside_is_compared_with_what_is_there(
+    transactional: BaseStorage,
+) -> None:
+    storage = transactional
+    first = Person(name="Ada", age=1)
+    key = first.save(storage)
+    with undone(storage):
+        first.age = 2
+        first.save()
+        loaded = storage.get(Person, key)
+        found = Person.objects(storage).one()
+        other = Person(name="Ada", age=1)
+        other.save(storage, key="other")
+        other.refresh()
+    assert (loaded.age, found.age) == (2, 2)
+    loaded.save()
+    assert storage[key]["age"] == 2
+    found.age = 1
+    found.save()
+    assert storage[key]["age"] == 1
+    assert other.key is None
+
+
+def test_17_a_savepoint_puts_back_its_own_part(transactional: BaseStorage) -> None:
+    storage = transactional
+    outside, inside = Person(name="outside"), Person(name="inside")
+    with storage.transaction():
+        outside.save(storage)
+        with undone(storage):
+            outside.age = 7
+            outside.save()
+            inside.save(storage)
+        assert inside.key is None
+        outside.save()
+    assert outside.key is not None
+    assert storage[outside.key]["age"] == 7
+    assert len(storage) == 1
+
+
+def test_17_what_was_saved_in_a_batch_is_new_again(transactional: BaseStorage) -> None:
+    people = [Person(name=str(number)) for number in range(3)]
+    with undone(transactional):
+        transactional.save_many(people)
+    assert [person.key for person in people] == [None] * 3
+    assert len(transactional.save_many(people)) == len(transactional) == 3
+
+
+def test_what_waits_for_the_commit_is_called_after_it(
+    transactional: BaseStorage,
+) -> None:
+    storage, called = transactional, []
+    storage.on_commit(lambda: called.append("at once"))
+    with storage.transaction():
+        storage.on_commit(lambda: called.append("after"))
+        with undone(storage):
+            storage.on_commit(lambda: called.append("never"))
+        assert called == ["at once"]
+    assert called == ["at once", "after"]
+    with undone(storage):
+        storage.on_commit(lambda: called.append("never"))
+    assert called == ["at once", "after"]
+
+
+def test_a_transaction_belongs_to_its_task(transactional: BaseStorage) -> None:
+    storage = transactional
+
+    async def failing(started: asyncio.Event, tried: asyncio.Event) -> None:
+        with undone(storage):
+            Person(name="inside").save(storage, key="inside")
+            started.set()
+            await tried.wait()
+
+    async def other(started: asyncio.Event, tried: asyncio.Event) -> None:
+        await started.wait()
+        try:
+            with pytest.raises(StorageBusy):
+                Person(name="other").save(storage, key="other")
+        finally:
+            tried.set()
+
+    async def both() -> None:
+        started, tried = asyncio.Event(), asyncio.Event()
+        await asyncio.gather(failing(started, tried), other(started, tried))
+        Person(name="other").save(storage, key="other")
+
+    asyncio.run(both())
+    assert list(storage) == ["other"]
+
+
+def test_a_task_that_was_started_inside_is_inside(transactional: BaseStorage) -> None:
+    storage = transactional
+
+    async def child() -> None:
+        Person(name="child").save(storage, key="child")
+
+    async def parent() -> None:
+        with undone(storage):
+            await asyncio.create_task(child())
+            assert "child" in storage
+
+    asyncio.run(parent())
+    assert len(storage) == 0
