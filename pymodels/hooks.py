@@ -22,7 +22,7 @@ from functools import partial
 from operator import is_not
 from typing import Any, Generic
 
-from pymodels.errors import SettingsError, Unsupported
+from pymodels.errors import SettingsError, Unsupported, WriteInterrupted
 from pymodels.indexes import BoundIndex
 from pymodels.law.changes import Changes, apply
 from pymodels.law.predicates import Predicate
@@ -150,16 +150,27 @@ class StorageHooks:
         else writes meanwhile. Raises `WriteInterrupted` if it fails after some were
         written.
         """
-        outcomes = []
+        outcomes: list[bool] = []
         with self.exclusive():
             for before, after in swaps:
-                is_same = any(row == before for row in self.fetch((before[0],)))
-                if is_same and after is None:
-                    self.discard(before[0])
-                elif is_same and after is not None:
-                    self.replace(after)
-                outcomes.append(is_same)
+                try:
+                    outcomes.append(self._swap_one(before, after))
+                except Exception as error:
+                    done = sum(outcomes)
+                    if not done:
+                        raise
+                    text = f"{done} records were written, then: {error}"
+                    raise WriteInterrupted(text, done) from error
         return outcomes
+
+    def _swap_one(self, before: Row, after: Row | None) -> bool:
+        if not any(row == before for row in self.fetch((before[0],))):
+            return False
+        if after is None:
+            self.discard(before[0])
+        else:
+            self.replace(after)
+        return True
 
     # 4. Transactions and indexes: optional, `Unsupported` where they are not written.
 

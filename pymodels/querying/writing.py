@@ -51,11 +51,13 @@ def write_each(
             for written in _rounds(storage, batch, fulfils, change, patience):
                 done += written
     except Exception as error:
-        done += error.done if isinstance(error, WriteInterrupted) else 0
+        cause: BaseException = error
+        if isinstance(error, WriteInterrupted):
+            done, cause = done + error.done, error.__cause__ or error
         if not done:
             raise
-        text = f"{done} records were written, then: {error}"
-        raise WriteInterrupted(text, done) from error
+        text = f"{done} records were written, then: {cause}"
+        raise WriteInterrupted(text, done) from cause
     return done
 
 
