@@ -28,7 +28,7 @@ from pymodels.law.changes import Changes, apply
 from pymodels.law.predicates import Predicate
 from pymodels.law.shapes import Shape
 from pymodels.law.values import Path, Record
-from pymodels.querying.plan import Native, Order, Pushed, Row, Spec
+from pymodels.querying.plan import Native, Order, Pushed, Row
 from pymodels.querying.protocols import Instance, M, codec_of
 
 IS_THERE: Any = partial(is_not, None)
@@ -78,8 +78,7 @@ class StorageHooks:
 
     def dumper(self, model: type[Instance]) -> Callable[[str, Instance], Row]:
         """Give the function from a key and a new instance to its row."""
-        record_of = codec_of(model).new_record
-        return lambda key, instance: self.encode(key, record_of(key, instance))
+        return codec_of(model).dumper(self)
 
     def key_place(self, row: Row) -> Any:
         """Give what the key of a row sorts by (law 12.4): the key, if all are texts."""
@@ -246,17 +245,6 @@ class QueryHooks(Generic[M]):
     def run(self, pushed: Pushed) -> Iterator[Row]:
         """Yield the rows of the pushed half, in bounded memory."""
         return self.storage.scan()
-
-    def sifted(
-        self, asked: Spec, sift: Callable[[Row], M | None]
-    ) -> Iterator[M] | None:
-        """Yield the members among the records that fulfil what is asked beside that.
-
-        None where the database should be asked for membership, too.
-        """
-        if asked != Spec():
-            return None
-        return filter(IS_THERE, map(sift, self.storage.scan()))
 
     def count_pushed(self, pushed: Pushed) -> int:
         """Count the records of a pushed query."""

@@ -273,7 +273,7 @@ class BaseStorage(StorageHooks):
                 function()
 
     def on_commit(self, function: Callable[[], object]) -> None:
-        """Call a function after the commit, at once where there is no transaction.
+        """Call a function after the commit, outside of one at once.
 
         A rollback, of a savepoint too, forgets what was to be called.
         """
@@ -348,6 +348,8 @@ class BaseStorage(StorageHooks):
 class Mapper(Generic[M]):
     """The functions between the rows of a storage and the instances of one model."""
 
+    transaction: transactions.Transaction | None = None
+
     def __init__(self, storage: BaseStorage, model: type[M]) -> None:
         self._storage, self._model = storage, model
 
@@ -387,13 +389,14 @@ class Noting(Mapper[M]):
         self, mapper: Mapper[M], transaction: transactions.Transaction
     ) -> None:
         super().__init__(mapper._storage, mapper._model)
-        self._mapper, self._transaction = mapper, transaction
+        self._mapper, self.transaction = mapper, transaction
+        self._note = transaction.note_load
         self._codec = codec_of(mapper._model)
 
     @cached_property
     def load(self) -> Callable[[Row], M]:
         """From the row of a member to its instance."""
-        load, note, codec = self._mapper.load, self._transaction.note_load, self._codec
+        load, note, codec = self._mapper.load, self._note, self._codec
 
         def loaded(row: Row) -> M:
             instance = load(row)
@@ -405,7 +408,7 @@ class Noting(Mapper[M]):
     @cached_property
     def sift(self) -> Callable[[Row], M | None]:
         """From any row to an instance, or to None where it is not a member's."""
-        sift, note, codec = self._mapper.sift, self._transaction.note_load, self._codec
+        sift, note, codec = self._mapper.sift, self._note, self._codec
 
         def sifted(row: Row) -> M | None:
             instance = sift(row)

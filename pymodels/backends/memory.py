@@ -228,7 +228,7 @@ class Storage(BaseStorage):
     def _write(self, key: str, record: Record | None) -> None:
         """Change one record, remembering the old one for a rollback."""
         old = self._records.put(key, record)
-        if self.transaction_depth:
+        if getattr(self._local, "marks", None):
             self._local.undo.append((key, old))
 
     def exclusive(self) -> AbstractContextManager[object]:

@@ -50,7 +50,7 @@ def matcher(predicate: p.Predicate) -> Matcher:
             refused = matcher(term)
             return lambda key, record: not refused(key, record)
         case p.HasKind(path, kinds=kinds):
-            return lambda key, record: _kind_at(record, path) in kinds
+            return _of_kind(path, kinds)
         case p.Comparison(path):
             return _looking_at(path, value_test(predicate))
     raise TypeError(f"not a predicate: {predicate!r}")
@@ -65,13 +65,21 @@ def _looking_at(path: Path, test: Callable[[Any], bool]) -> Matcher:
     return lambda key, record: test(read(record, path))
 
 
-def _kind_at(record: Record, path: Path) -> Kind | None:
+def _of_kind(path: Path, kinds: frozenset[Kind]) -> Matcher:
+    """Look for a value that is there and of some kinds."""
     if path == KEY:
-        return Kind.STRING
-    holder = read(record, path[:-1])
-    if type(holder) is not dict or path[-1] not in holder:
-        return None
-    return kind_of(holder[path[-1]])
+        return lambda key, record: Kind.STRING in kinds
+    above, name = path[:-1], path[-1]
+    if not above:
+        return lambda key, record: name in record and kind_of(record[name]) in kinds
+
+    def matches_kind(key: str, record: Record) -> bool:
+        holder = read(record, above)
+        return (
+            type(holder) is dict and name in holder and kind_of(holder[name]) in kinds
+        )
+
+    return matches_kind
 
 
 def value_test(node: p.Comparison) -> Callable[[Any], bool]:

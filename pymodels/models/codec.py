@@ -14,7 +14,6 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import SchemaSerializer, SchemaValidator
 
-from pymodels import transactions
 from pymodels.errors import (
     EncodeError,
     InvalidRecord,
@@ -38,12 +37,13 @@ from pymodels.models.meta import (
     merged_options,
     names_of,
 )
-from pymodels.models.protocols import Storage
+from pymodels.models.protocols import OpenStorage
 from pymodels.models.pydantic_parts import serializer_of, set_fields_set, validator_of
 from pymodels.models.rounding import round_instance
 from pymodels.models.schema import storage_schema
 from pymodels.querying.plan import Row
 from pymodels.querying.protocols import Instance
+from pymodels.transactions import Transaction
 
 
 class ModelCodec:
@@ -53,7 +53,7 @@ class ModelCodec:
         self,
         model: type[Any],
         set_row: Callable[[Any, Row | None], None],
-        set_storage: Callable[[Any, Storage], None],
+        set_storage: Callable[[Any, OpenStorage], None],
         row_of: Callable[[Any], Row | None],
     ) -> None:
         """Look at a complete model; the functions set and read an instance's slots."""
@@ -124,9 +124,15 @@ class ModelCodec:
 
     # From records to instances.
 
-    def attach(self, instance: Instance, row: Row, storage: Storage) -> None:
+    def attach(
+        self,
+        instance: Instance,
+        row: Row,
+        storage: OpenStorage,
+        transaction: Transaction | None = None,
+    ) -> None:
         """Tell an instance its key, its stored form and where it is kept."""
-        if (transaction := transactions.current(storage)) is not None:
+        if transaction is not None:
             transaction.note_write(instance, self)
         self.set_row(instance, row)
         self.set_storage(instance, storage)
@@ -135,7 +141,7 @@ class ModelCodec:
         if storage.keeps_milliseconds:
             self.round(instance, storage)
 
-    def settle(self, instance: Instance, storage: Storage) -> None:
+    def settle(self, instance: Instance, storage: OpenStorage) -> None:
         """Tell the references in an instance where they stand."""
         references.settle(instance, self.reference_fields, storage)
 
@@ -144,20 +150,20 @@ class ModelCodec:
         """Whether an instance can hold a datetime."""
         return any(Kind.DATETIME in shape.kinds for shape in self.shape.walk())
 
-    def round(self, instance: Instance, storage: Storage) -> None:
+    def round(self, instance: Instance, storage: OpenStorage) -> None:
         """Cut an instance's datetimes to what its storage keeps of them."""
         if storage.keeps_milliseconds and self.holds_datetimes:
             # What is nested so deep is refused when it is encoded.
             with suppress(RecursionError):
                 round_instance(instance)
 
-    def loader(self, storage: Storage) -> Callable[[Row], Any]:
+    def loader(self, storage: OpenStorage) -> Callable[[Row], Any]:
         """Give the function from a row to an instance, by way of the record."""
         decode, shape, make = storage.decode, self.shape, self.maker(storage)
         # A copy: the storage may have shown its own, and validators may change it.
         return lambda row: make(row, copied(decode(row, shape)))
 
-    def maker(self, storage: Storage) -> Callable[[Row, Record], Any]:
+    def maker(self, storage: OpenStorage) -> Callable[[Row, Record], Any]:
         """Give the function from a row and its record to an instance."""
         validate, attach = self.validator.validate_python, self.attacher(storage)
         name = self.model.__name__
@@ -175,7 +181,7 @@ class ModelCodec:
 
         return make
 
-    def attacher(self, storage: Storage) -> Callable[[Any, Row], Any]:
+    def attacher(self, storage: OpenStorage) -> Callable[[Any, Row], Any]:
         """Give the function that tells a loaded instance its row and storage."""
         set_row, set_storage, all_fields = (
             self.set_row,
@@ -214,6 +220,11 @@ class ModelCodec:
                 dumped.pop(name, None)
         record: Record = canonical(dumped, self.model.__name__)
         return record
+
+    def dumper(self, storage: OpenStorage) -> Callable[[str, Any], Row]:
+        """Give the function from a key and a new instance to its row."""
+        encode, record_of = storage.encode, self.new_record
+        return lambda key, instance: encode(key, record_of(key, instance))
 
     def new_record(self, key: str, instance: Instance) -> Record:
         """Give the whole record of a new instance, checked, for its key.
@@ -256,7 +267,7 @@ class ModelCodec:
 
     # Updates by query.
 
-    def changes_to(self, values: Mapping[str, Any], storage: Storage) -> Changes:
+    def changes_to(self, values: Mapping[str, Any], storage: OpenStorage) -> Changes:
         """Give the changes that set fields, or nested paths, in any record."""
         return updates.changes_to(self, values, storage)
 
@@ -293,6 +304,6 @@ class ModelCodec:
                 f"{known}"
             )
 
-    def prefetch(self, batch: list[Any], name: str, storage: Storage) -> None:
+    def prefetch(self, batch: list[Any], name: str, storage: OpenStorage) -> None:
         """Load what a batch of instances refers to."""
         references.prefetch(batch, tuple(name.split("__")), storage)

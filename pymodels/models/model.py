@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from pymodels import transactions
 from pymodels.errors import DefinitionError
 from pymodels.keys import check_key, new_key
 from pymodels.law.canonical import canonical
@@ -242,7 +241,7 @@ class Model(BaseModel):
         if row is None or where is None:
             raise ValueError(f"{self!r} is not saved, so there is nothing to delete")
         where.delete(row[0])
-        if (transaction := transactions.current(where)) is not None:
+        if (transaction := where.mapper(type(self)).transaction) is not None:
             transaction.note_write(self, type(self).__pymodels_codec__)
         set_row(self, None)
 
@@ -261,7 +260,7 @@ class Model(BaseModel):
         object.__setattr__(self, "__pydantic_fields_set__", fields_set)
         codec = type(self).__pymodels_codec__
         codec.attacher(where)(self, _get_row(fresh))
-        if (transaction := transactions.current(where)) is not None:
+        if (transaction := where.mapper(type(self)).transaction) is not None:
             transaction.note_load(self, codec)
         return self
 

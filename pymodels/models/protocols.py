@@ -8,10 +8,13 @@ from pymodels.law.changes import Changes
 from pymodels.law.shapes import Shape
 from pymodels.law.values import Record
 from pymodels.querying.plan import Row
+from pymodels.transactions import Transaction
 
 
-class Mapper(Protocol):
+class InstanceMapper(Protocol):
     """The functions between the rows of a storage and the instances of one model."""
+
+    transaction: Transaction | None
 
     @property
     def load(self) -> Callable[[Row], Any]:
@@ -22,7 +25,7 @@ class Mapper(Protocol):
         """From a key and a new instance to a row."""
 
 
-class Storage(Protocol):
+class OpenStorage(Protocol):
     """Every storage, as models see it."""
 
     keeps_milliseconds: ClassVar[bool]
@@ -34,7 +37,7 @@ class Storage(Protocol):
     def transaction(self) -> AbstractContextManager[Any]:
         """Make what is written inside all or nothing."""
 
-    def mapper(self, model: type[Any]) -> Mapper:
+    def mapper(self, model: type[Any]) -> InstanceMapper:
         """Give the functions between rows and instances; refuse after `close`."""
 
     def get(self, model: type[Any], key: str | None) -> Any:

@@ -19,7 +19,7 @@ from pymodels.keys import check_key, is_key
 from pymodels.law.shapes import Reading, Shape
 from pymodels.law.values import Kind
 from pymodels.models.fields import STORED_AS
-from pymodels.models.protocols import Storage
+from pymodels.models.protocols import OpenStorage
 from pymodels.querying.protocols import Instance, M, is_model
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Reference(Generic[M]):
 
     def __init__(self, target: "M | str | Reference[M]") -> None:
         self._model: Any = None
-        self._storage: Storage | None = None
+        self._storage: OpenStorage | None = None
         self._instance: M | None = None
         self._holder = ""
         self._key = ""
@@ -67,7 +67,7 @@ class Reference(Generic[M]):
             return self._instance.key or self._key or None
         return self._key
 
-    def load(self, storage: Storage | None = None) -> M:
+    def load(self, storage: OpenStorage | None = None) -> M:
         """Give the instance, loading it the first time.
 
         Raises `DanglingReference` if the record is gone or of another model.
@@ -87,7 +87,7 @@ class Reference(Generic[M]):
             raise self._dangling(model, where) from error
         return self._instance
 
-    def _dangling(self, model: type, storage: Storage) -> DanglingReference:
+    def _dangling(self, model: type, storage: OpenStorage) -> DanglingReference:
         holder = self._holder or "a reference"
         return DanglingReference(
             f"{holder} refers to {model.__name__} {self._key!r}, which is not in "
@@ -263,7 +263,7 @@ def _refers(value: Any) -> bool:
     return isinstance(value, Reference | str) or is_model(type(value))
 
 
-def settle(instance: Instance, names: Iterable[str], storage: Storage) -> None:
+def settle(instance: Instance, names: Iterable[str], storage: OpenStorage) -> None:
     """Tell the references in some fields where they stand and where to load from."""
     model = type(instance)
     for name in names:
@@ -292,7 +292,7 @@ def removed_on_failure() -> Iterator[list[Any]]:
 
 
 @contextmanager
-def saved_first(instance: Instance, storage: Storage) -> Iterator[None]:
+def saved_first(instance: Instance, storage: OpenStorage) -> Iterator[None]:
     """Save what an instance refers to and is not saved yet.
 
     If what is done inside fails, it is removed again: a save that fails has written
@@ -325,7 +325,7 @@ def adopt(instance: Instance) -> None:
 
 
 def save_target(
-    target: Any, storage: Storage | None, saving: set[int]
+    target: Any, storage: OpenStorage | None, saving: set[int]
 ) -> Iterator[Any]:
     """Save what is referred to, unless it is saved; give it if it was not.
 
@@ -348,7 +348,7 @@ def save_target(
 
 
 def prefetch(
-    instances: Iterable[Instance], path: tuple[str, ...], storage: Storage
+    instances: Iterable[Instance], path: tuple[str, ...], storage: OpenStorage
 ) -> None:
     """Load what many instances refer to, one batch for all of them."""
     waiting: dict[type, dict[str, list[Reference[Any]]]] = {}

@@ -23,7 +23,7 @@ from pymodels.law.changes import Changes, apply, between
 from pymodels.law.values import Path, Record, same
 from pymodels.models import references
 from pymodels.models.meta import merged_options
-from pymodels.models.protocols import Storage
+from pymodels.models.protocols import OpenStorage
 from pymodels.querying.plan import Row
 from pymodels.querying.protocols import Instance, is_model
 from pymodels.transactions import StaleRow
@@ -44,7 +44,7 @@ class UnaskedRow(tuple[Any, ...]):
 def save(
     instance: Instance,
     row: Row | None,
-    storage: Storage,
+    storage: OpenStorage,
     key: str | None,
     replace: bool,
 ) -> str:
@@ -56,24 +56,25 @@ def save(
 
 
 def _save_new(
-    instance: Instance, storage: Storage, key: str | None, replace: bool
+    instance: Instance, storage: OpenStorage, key: str | None, replace: bool
 ) -> str:
     codec: ModelCodec = type(instance).__pymodels_codec__
-    dump = storage.mapper(type(instance)).dump
+    mapper = storage.mapper(type(instance))
     chosen = new_key() if key is None else check_key(key)
     with _references_saved(instance, codec, storage):
-        row = dump(chosen, instance)
+        row = mapper.dump(chosen, instance)
         if replace:
             storage.replace(row)
         elif not storage.insert(row):
             raise _taken(chosen, storage, "; save(..., replace=True) overwrites it")
-    codec.attach(instance, row, storage)
+    codec.attach(instance, row, storage, mapper.transaction)
     return chosen
 
 
-def _save_changes(instance: Instance, row: Row, storage: Storage) -> None:
+def _save_changes(instance: Instance, row: Row, storage: OpenStorage) -> None:
     """Write what an instance has changed, in one atomic step; nothing if nothing."""
     codec: ModelCodec = type(instance).__pymodels_codec__
+    mapper = storage.mapper(type(instance))
     is_unasked = isinstance(row, UnaskedRow | StaleRow)
     if isinstance(row, StaleRow):
         row = _read_again(row[0], storage)
@@ -87,10 +88,10 @@ def _save_changes(instance: Instance, row: Row, storage: Storage) -> None:
             codec.check(whole, row[0])
         if changes and not storage.patch(row[0], changes, (row, changed)):
             raise RecordNotFound(f"the record {row[0]!r} is gone from {storage}")
-    codec.attach(instance, tuple(changed), storage)
+    codec.attach(instance, tuple(changed), storage, mapper.transaction)
 
 
-def _read_again(key: str, storage: Storage) -> Row:
+def _read_again(key: str, storage: OpenStorage) -> Row:
     """Read the record of an instance that was loaded in what was rolled back."""
     for row in storage.fetch((key,)):
         return row
@@ -98,7 +99,7 @@ def _read_again(key: str, storage: Storage) -> Row:
 
 
 def _references_saved(
-    instance: Instance, codec: "ModelCodec", storage: Storage
+    instance: Instance, codec: "ModelCodec", storage: OpenStorage
 ) -> AbstractContextManager[None]:
     """Save what the instance refers to first, and remove it if the save fails."""
     if not codec.reference_fields:
@@ -106,12 +107,12 @@ def _references_saved(
     return references.saved_first(instance, storage)
 
 
-def _taken(key: str, storage: Storage, hint: str = "") -> DuplicateKey:
+def _taken(key: str, storage: OpenStorage, hint: str = "") -> DuplicateKey:
     return DuplicateKey(f"there is a record {key!r} in {storage} already{hint}")
 
 
 def save_many(
-    instances: Iterable[Any], storage: Storage, size: int, is_inside: bool
+    instances: Iterable[Any], storage: OpenStorage, size: int, is_inside: bool
 ) -> list[str]:
     """Save many instances in batches of a size; give their keys in order.
 
@@ -135,7 +136,7 @@ def save_many(
     return keys
 
 
-def _save_batch(batch: list[Any], storage: Storage) -> list[str]:
+def _save_batch(batch: list[Any], storage: OpenStorage) -> list[str]:
     """Save some instances, all or none where there are transactions.
 
     If it fails, each instance is as it was.
@@ -177,20 +178,21 @@ def _codec(model: type) -> "ModelCodec":
     return codec
 
 
-def _insert_new(new: list[Any], storage: Storage) -> None:
-    dumps = {model: storage.mapper(model).dump for model in set(map(type, new))}
-    rows = [dumps[type(one)](new_key(), one) for one in new]
+def _insert_new(new: list[Any], storage: OpenStorage) -> None:
+    mappers = {model: storage.mapper(model) for model in set(map(type, new))}
+    rows = [mappers[type(one)].dump(new_key(), one) for one in new]
     if not all(storage.insert_many(rows)):
         raise DuplicateKey("a value that must be unique, or a key, is taken")
     for row, one in zip(rows, new, strict=True):
-        type(one).__pymodels_codec__.attach(one, row, storage)
+        model = type(one)
+        model.__pymodels_codec__.attach(one, row, storage, mappers[model].transaction)
 
 
 def save_copy(
     instance: Instance,
     row: Row | None,
-    source: Storage | None,
-    target: Storage,
+    source: OpenStorage | None,
+    target: OpenStorage,
     key: str,
 ) -> None:
     """Write the whole record of an instance, unsaved changes applied, under a key."""
@@ -213,7 +215,7 @@ _SIMPLE = frozenset({str, int, bool, type(None), date, bytes})
 _SCALARS = _SIMPLE | {float}
 
 
-def find_changes(instance: Instance, row: Row, storage: Storage) -> Changes:
+def find_changes(instance: Instance, row: Row, storage: OpenStorage) -> Changes:
     """Find the paths in which an instance differs from its stored form."""
     codec = type(instance).__pymodels_codec__
     references.adopt(instance)
@@ -344,7 +346,7 @@ def _find_replaced(old: Any, new: Any, path: Path, found: set[Path]) -> None:
 
 
 def whole_record(
-    instance: Instance, row: Row | None, storage: Storage | None
+    instance: Instance, row: Row | None, storage: OpenStorage | None
 ) -> Record:
     """Give the record as it would be after a save, undeclared fields included."""
     codec: ModelCodec = type(instance).__pymodels_codec__

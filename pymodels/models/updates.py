@@ -10,14 +10,16 @@ from pymodels.law.evaluate import matcher
 from pymodels.law.predicates import comparisons, spelled, terms_of
 from pymodels.law.values import KEY, Path
 from pymodels.models import references
-from pymodels.models.protocols import Storage
+from pymodels.models.protocols import OpenStorage
 from pymodels.models.pydantic_parts import serializer_of, validator_of
 from pymodels.models.schema import Schema, definitions_of, unwrapped
 from pymodels.querying.binding import parse_path
 from pymodels.querying.protocols import Codec
 
 
-def changes_to(codec: Codec, values: Mapping[str, Any], storage: Storage) -> Changes:
+def changes_to(
+    codec: Codec, values: Mapping[str, Any], storage: OpenStorage
+) -> Changes:
     """Give the changes that set fields, or nested paths, in any record.
 
     Raises pydantic's `ValidationError`, a `QueryError` for what cannot be set,
@@ -71,7 +73,7 @@ def encode_field(
     codec: Codec,
     path: Path,
     value: Any,
-    storage: Storage | None,
+    storage: OpenStorage | None,
     saved: "list[Any]",
 ) -> Any:
     """Validate one new value and give what is stored for it.

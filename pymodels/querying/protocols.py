@@ -62,6 +62,9 @@ class Codec(Protocol):
     def attacher(self, storage: Any) -> Callable[[Any, Row], Any]:
         """Give the function that tells a loaded instance its row and storage."""
 
+    def dumper(self, storage: Any) -> Callable[[str, Any], Row]:
+        """Give the function from a key and a new instance to its row."""
+
     def new_record(self, key: str, instance: Any) -> Record:
         """Give the whole record of a new instance, checked."""
 

@@ -18,7 +18,7 @@ from pymodels.errors import (
     RecordNotFound,
     WriteInterrupted,
 )
-from pymodels.hooks import QueryHooks, refuse_overrides
+from pymodels.hooks import IS_THERE, QueryHooks, refuse_overrides
 from pymodels.keys import is_key
 from pymodels.law import predicates as p
 from pymodels.law.evaluate import matcher
@@ -40,7 +40,7 @@ from pymodels.querying.slices import sliced
 from pymodels.querying.writing import write_each
 
 if TYPE_CHECKING:
-    from pymodels.storage import BaseStorage
+    from pymodels.storage import BaseStorage, Mapper
 
 SHOWN = 20
 PREFETCHED = 500
@@ -223,20 +223,19 @@ class BaseQuery(QueryHooks[M]):
         return islice(valid, spec.start, spec.stop)
 
     def __iter__(self) -> Iterator[M]:
-        found = self._sifted() or map(
-            self.storage.mapper(self.model).load, self._rows()
-        )
+        mapper = self.storage.mapper(self.model)
+        asks_all = self._asked == p.EVERYTHING and not self._order
+        if asks_all and not self._skips_invalid and not self.spec.is_sliced:
+            found = self._all_members(mapper)
+        else:
+            found = map(mapper.load, self._rows())
         return self._with_references(found) if self._prefetched else found
 
-    def _sifted(self) -> Iterator[M] | None:
-        """Ask without membership, where loading a record shows it."""
-        self.storage.check_open()
-        if self._skips_invalid or self.spec.is_sliced:
-            return None
-        mapper = self.storage.mapper(self.model)
+    def _all_members(self, mapper: "Mapper[M]") -> Iterator[M]:
+        """Give all, without asking for membership where loading a record shows it."""
         if not mapper.shows_membership:
-            return None
-        return self.sifted(Spec(self._asked, self._order), mapper.sift)
+            return map(mapper.load, self._rows())
+        return filter(IS_THERE, map(mapper.sift, self.storage.scan()))
 
     def _with_references(self, instances: Iterator[M]) -> Iterator[M]:
         while batch := list(islice(instances, PREFETCHED)):

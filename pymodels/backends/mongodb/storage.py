@@ -38,7 +38,7 @@ from pymodels.backends.mongodb.keys import (
 )
 from pymodels.backends.mongodb.patch import patched, update_for
 from pymodels.backends.mongodb.writing import (
-    Transaction,
+    ServerTransaction,
     create_all,
     delete_one,
     overwrite,
@@ -355,7 +355,7 @@ class Storage(BaseStorage):
         return running is not None and bool(running.savepoints)
 
     @property
-    def _transaction(self) -> Transaction | None:
+    def _transaction(self) -> ServerTransaction | None:
         return getattr(self._local, "transaction", None)
 
     def _note(self, natives: Iterable[Any]) -> None:
@@ -380,7 +380,7 @@ class Storage(BaseStorage):
             running.save()
         else:
             with translated(self):
-                self._local.transaction = Transaction(self.collection)
+                self._local.transaction = ServerTransaction(self.collection)
 
     def commit(self, depth: int) -> None:
         """Make a transaction final, or forget a savepoint."""

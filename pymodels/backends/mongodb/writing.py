@@ -217,7 +217,7 @@ def _refused(
     return []
 
 
-class Transaction:
+class ServerTransaction:
     """What a thread has begun and not yet ended: a session, and savepoints of our own.
 
     MongoDB has no savepoints. While one is open, each document is read before it is
