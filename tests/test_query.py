@@ -791,17 +791,14 @@ def test_delete_says_how_many(storage, people):
 
 
 def break_after_two(storage) -> None:
-    discard = storage.discard
-    done = 0
+    swap = storage.swap
 
-    def failing(key: str) -> bool:
-        nonlocal done
-        if done == 2:
-            raise pymodels.StorageError("the disk is gone")
-        done += 1
-        return discard(key)
+    def failing(swaps):
+        swap(swaps[:2])
+        cause = pymodels.StorageError("the disk is gone")
+        raise pymodels.WriteInterrupted("2 records were written", 2) from cause
 
-    storage.discard = failing
+    storage.swap = failing
 
 
 def test_a_failure_in_the_middle_undoes_the_whole(storage, people):
