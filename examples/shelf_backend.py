@@ -23,11 +23,11 @@ from pymodels.backend import (
     Row,
     Shape,
     apply,
+    errors,
     from_query,
     json_body,
 )
 from pymodels.backend import predicates as p
-from pymodels.errors import DuplicateKey, SettingsError, StorageError
 
 SEPARATOR = "\n"  # JSON text as we write it holds no line break
 
@@ -38,7 +38,7 @@ def translated(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StorageError(f"{path}: {error}") from error
+        raise errors.StorageError(f"{path}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ class Storage(BaseStorage):
         """``shelf:///relative``, ``shelf:////absolute``."""
         parts = urlsplit(url)
         if parts.netloc or len(parts.path) < 2:
-            raise SettingsError(f"{url}: a shelf's URL is shelf:///relative")
+            raise errors.SettingsError(f"{url}: a shelf's URL is shelf:///relative")
         return {"path": unquote(parts.path[1:]), **from_query(url, cls)}
 
     def __str__(self) -> str:
@@ -166,7 +166,7 @@ class Storage(BaseStorage):
         with self.transaction():
             for row in new:
                 if not self.insert(row):
-                    raise DuplicateKey(f"there is a record {row[0]!r} in {self}")
+                    raise errors.DuplicateKey(f"there is a record {row[0]!r} in {self}")
         return [True] * len(new)
 
     def replace(self, row: Row) -> None:

@@ -219,6 +219,13 @@ def test_every_file_of_the_kit_is_explained():
     assert re.findall(r"^\| `(test_\w+)` \|", page, re.M) == list(testing._TESTS)
 
 
+@pytest.mark.parametrize("example", ["first", "shelf", "lmdb"])
+def test_example_backends_import_through_the_door(example):
+    text = (pages.ROOT / "examples" / f"{example}_backend.py").read_text("utf-8")
+    imported = re.findall(r"^(?:from|import) (pymodels[\w.]*)", text, re.M)
+    assert set(imported) == {"pymodels.backend"}
+
+
 def test_the_door_says_what_each_name_is():
     explained = set(re.findall(r"`(\w+)`", door.__doc__))
     assert set(door.__all__) - explained == set()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pymodels import Model
+from pymodels import Model, errors
 from pymodels.testing import *
 
 # The examples are no package, and pytest puts nothing on the path of imports.
@@ -48,5 +48,5 @@ def test_records_outlive_the_storage(tmp_path):
 
 
 def test_file_that_cannot_be_opened_is_a_storage_error(tmp_path):
-    with pytest.raises(shelf_backend.StorageError):
+    with pytest.raises(errors.StorageError):
         shelf_backend.Storage(str(tmp_path / "nowhere" / "notes"))
