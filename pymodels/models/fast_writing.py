@@ -12,7 +12,7 @@ from math import trunc
 from operator import itemgetter
 from struct import Struct
 from struct import error as StructError
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
@@ -24,10 +24,10 @@ from pymodels.querying.protocols import Instance, codec_of
 
 Spelling = Callable[[Any], Any]
 """Spells one value; `ValueError` or `TypeError` for what no record holds."""
-Fields = tuple[tuple[str, type], ...]
+Fields = tuple[tuple[str, type, Spelling | None], ...]
 """The stored names of all fields, each with the exact type of its value."""
-Finish = Callable[[str, Any, list[Any]], Row]
-"""From a key, an instance and its spelled values to a row."""
+Finish = Callable[[str, Any, tuple[Any, ...]], Row]
+"""From a key, an instance and its values to a row."""
 _REFUSED = (
     PydanticSerializationError,
     ValidationError,
@@ -40,13 +40,6 @@ _REFUSED = (
 )
 
 
-class _Template(NamedTuple):
-    """How instances whose values are of certain types are written."""
-
-    spellings: tuple[tuple[int, Spelling], ...]
-    finish: Finish
-
-
 def exact_dumper(
     storage: Any,
     model: type[Instance],
@@ -57,7 +50,7 @@ def exact_dumper(
 
     ``spellings`` says how values are spelled, those of types that it lacks not at
     all; references are spelled as their keys. ``prepare`` makes the function that
-    puts a row together, once for each combination of types.
+    spells values and puts a row together, once for each combination of types.
     """
     codec = codec_of(model)
     record_of, encode = codec.new_record, storage.encode
@@ -71,25 +64,24 @@ def exact_dumper(
     stored = tuple(codec.names.get(name, name) for name in exact)
     values_of, admitted = itemgetter(*exact), tuple(exact.values())
     validate = codec.validator.validate_python if codec.is_validated else None
-    templates: dict[tuple[type, ...], _Template] = {}
+    finishes: dict[tuple[type, ...], Finish] = {}
 
-    def template_of(types: tuple[type, ...]) -> _Template:
+    def prepared(types: tuple[type, ...]) -> Finish:
         for kind, allowed in zip(types, admitted, strict=True):
             if kind not in allowed:
                 raise TypeError(kind)
-        found = [(at, _spelling(kind, spellings)) for at, kind in enumerate(types)]
-        spelled = tuple((at, spell) for at, spell in found if spell is not None)
-        fields = tuple(zip(stored, types, strict=True))
-        return templates.setdefault(types, _Template(spelled, prepare(fields)))
+        found = [_spelling(kind, spellings) for kind in types]
+        fields = tuple(zip(stored, types, found, strict=True))
+        return finishes.setdefault(types, prepare(fields))
 
     def dump(key: str, instance: Any) -> Row:
         try:
             values = values_of(vars(instance))
             types = tuple(map(type, values))
-            spelled, finish = templates.get(types) or template_of(types)
+            finish = finishes.get(types) or prepared(types)
             if validate is not None:
                 validate(dict(zip(stored, values, strict=True)))
-            return finish(key, instance, [spell(values[at]) for at, spell in spelled])
+            return finish(key, instance, values)
         except _REFUSED:
             return long_way(key, instance)
 
@@ -111,9 +103,12 @@ def json_dumper(storage: Any, model: type[Instance]) -> Callable[[str, Any], Row
     write = codec_of(model).serializer.to_json
 
     def prepare(fields: Fields) -> Finish:
-        note = to_json({name: "date" for name, kind in fields if kind is date})
+        note = to_json({name: "date" for name, kind, _ in fields if kind is date})
+        checks = [(at, one[2]) for at, one in enumerate(fields) if one[2] is not None]
 
-        def finish(key: str, instance: Any, spelled: list[Any]) -> Row:
+        def finish(key: str, instance: Any, values: tuple[Any, ...]) -> Row:
+            for at, check in checks:
+                check(values[at])
             text = write(instance, by_alias=True, warnings="error").decode()
             if "\\u0000" in text:
                 raise ValueError(text)

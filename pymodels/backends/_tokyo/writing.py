@@ -62,17 +62,20 @@ def column_dumper(
 
 
 def _columns(
-    fields: tuple[tuple[str, type], ...],
-) -> Callable[[str, Any, list[Any]], Row]:
-    words = {name: _WORDS.get(kind, "str") for name, kind in fields}
-    starts = [
-        _with_length(column_of(name)) for name, kind in fields if kind is not type(None)
+    fields: tuple[tuple[str, type, Any], ...],
+) -> Callable[[str, Any, tuple[Any, ...]], Row]:
+    words = {name: _WORDS.get(kind, "str") for name, kind, _ in fields}
+    columns = [
+        (at, _with_length(column_of(name)), spell)
+        for at, (name, _, spell) in enumerate(fields)
+        if spell is not None
     ]
     note = _with_length(NOTE_COLUMN) + _with_length(note_text(words).encode())
 
-    def finish(key: str, instance: Any, spelled: list[Any]) -> Row:
+    def finish(key: str, instance: Any, values: tuple[Any, ...]) -> Row:
         parts: list[bytes] = []
-        for start, text in zip(starts, spelled, strict=True):
+        for at, start, spell in columns:
+            text = spell(values[at])
             parts += (start, length(len(text)), text)
         packed = b"".join((*parts, note))
         # Only a NUL is spelled with one: no text is empty, and no length zero.

@@ -215,13 +215,15 @@ def dumper(
 
 
 def _documents(
-    fields: tuple[tuple[str, type], ...],
-) -> Callable[[str, Any, list[Any]], Row]:
-    names = ("_id", *(name for name, _ in fields))
-    kinds = {name: "date" for name, kind in fields if kind is date}
+    fields: tuple[tuple[str, type, Any], ...],
+) -> Callable[[str, Any, tuple[Any, ...]], Row]:
+    columns = [(name, at, spell) for at, (name, _, spell) in enumerate(fields)]
+    kinds = {name: "date" for name, kind, _ in fields if kind is date}
 
-    def finish(key: str, instance: Any, spelled: list[Any]) -> Row:
-        document = dict(zip(names, (key, *spelled), strict=True))
+    def finish(key: str, instance: Any, values: tuple[Any, ...]) -> Row:
+        document: Document = {"_id": key}
+        for name, at, spell in columns:
+            document[name] = spell(values[at])
         if kinds:
             document[KINDS] = kinds
         return (key, document)
