@@ -16,7 +16,7 @@ What hooks are given, and what they give:
 * `Shape`: what a model declares about one place in its records, and below it.
   `Member`: one declared name. `ANYTHING`: the shape of what nobody declares.
 * `Pushed`: the half of a query that the database runs. `Native`: one term of it in the
-  database's language. `Order`: one name to order by. `Spec`: a whole question.
+  database's language. `Order`: one name to order by.
 * `BoundIndex`: an index that a model asks for, with its paths and its membership.
 * `Instance`: an object of a model. `Codec`: what its class knows of its records.
   `codec_of`: gives the codec of a model. `is_model`: whether something is a model.
@@ -88,7 +88,7 @@ from pymodels.models.fast_loading import (
     value_loader,
 )
 from pymodels.models.fast_writing import exact_dumper, json_dumper, number
-from pymodels.querying.plan import Native, Order, Pushed, Row, Spec
+from pymodels.querying.plan import Native, Order, Pushed, Row
 from pymodels.querying.protocols import (
     Codec,
     Instance,
@@ -126,7 +126,6 @@ __all__ = [
     "Record",
     "Row",
     "Shape",
-    "Spec",
     "apply",
     "check_model",
     "codec_of",
