@@ -16,7 +16,7 @@ was forked; iterators that were given out before may be asked for more, and shou
 `errors.py`, with the driver's own as the cause.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from operator import is_not
@@ -137,6 +137,24 @@ class StorageHooks:
         """
         raise Unsupported(f"{type(self).__name__}.patch is not written")
 
+    def patch_many(
+        self, patches: Sequence[tuple[str, Changes, tuple[Row, Row] | None]]
+    ) -> list[bool]:
+        """Patch several records, each as `patch` does; say for each if it was there.
+
+        For databases that take many at once. Raises `WriteInterrupted` if it fails
+        after some were written.
+        """
+        outcomes: list[bool] = []
+        for key, changes, known in patches:
+            try:
+                outcomes.append(self.patch(key, changes, known))
+            except Exception as error:
+                if not any(outcomes):
+                    raise
+                raise interrupted(error, sum(outcomes)) from error
+        return outcomes
+
     def discard(self, key: str) -> bool:
         """Remove the record under a key; say whether there was one. Required."""
         raise Unsupported(f"{type(self).__name__}.discard is not written")
@@ -155,11 +173,9 @@ class StorageHooks:
                 try:
                     outcomes.append(self._swap_one(before, after))
                 except Exception as error:
-                    done = sum(outcomes)
-                    if not done:
+                    if not any(outcomes):
                         raise
-                    text = f"{done} records were written, then: {error}"
-                    raise WriteInterrupted(text, done) from error
+                    raise interrupted(error, sum(outcomes)) from error
         return outcomes
 
     def _swap_one(self, before: Row, after: Row | None) -> bool:
@@ -265,6 +281,11 @@ class QueryHooks(Generic[M]):
     def describe(self, pushed: Pushed) -> str:
         """Give the database's own text of the pushed half, for `plan()`."""
         return ""
+
+
+def interrupted(error: Exception, done: int) -> WriteInterrupted:
+    """Give the error of a write of many records of which some were done before."""
+    return WriteInterrupted(f"{done} records were written, then: {error}", done)
 
 
 def refuse_overrides(backend: type, base: type, admitted: Collection[str]) -> None:

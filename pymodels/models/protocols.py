@@ -1,6 +1,6 @@
 """What models call of a storage, which stands above them and imports them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol
 
@@ -68,6 +68,11 @@ class OpenStorage(Protocol):
         self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
     ) -> bool:
         """Change paths of one record in one step; say whether it was there."""
+
+    def patch_many(
+        self, patches: Sequence[tuple[str, Changes, tuple[Row, Row] | None]]
+    ) -> list[bool]:
+        """Change paths of several records; say for each whether it was there."""
 
     def patched(self, row: Row, changes: Changes) -> Row:
         """Give a row with changes in it."""

@@ -75,27 +75,33 @@ def _save_changes(instance: Instance, row: Row, storage: OpenStorage) -> None:
     """Write what an instance has changed, in one atomic step; nothing if nothing."""
     codec: ModelCodec = type(instance).__pymodels_codec__
     mapper = storage.mapper(type(instance))
+    with _references_saved(instance, codec, storage):
+        changes, before, after = _prepared(instance, row, storage)
+        if changes and not storage.patch(row[0], changes, (before, after)):
+            raise _gone(row[0], storage)
+    codec.attach(instance, after, storage, mapper.transaction)
+
+
+def _prepared(
+    instance: Instance, row: Row, storage: OpenStorage
+) -> tuple[Changes, Row, Row]:
+    """Find and check the changes of an instance; give its row before and after."""
+    codec: ModelCodec = type(instance).__pymodels_codec__
     is_unasked = isinstance(row, UnaskedRow | StaleRow)
     if isinstance(row, StaleRow):
         row = _read_again(row[0], storage)
-    changed = row
-    with _references_saved(instance, codec, storage):
-        changes = find_changes(instance, row, storage)
-        if changes:
-            changed = storage.patched(row, changes)
-        if is_unasked or (changes and not changes.is_checked):
-            whole = storage.decode(changed, codec.shape)
-            codec.check(whole, row[0])
-        if changes and not storage.patch(row[0], changes, (row, changed)):
-            raise RecordNotFound(f"the record {row[0]!r} is gone from {storage}")
-    codec.attach(instance, tuple(changed), storage, mapper.transaction)
+    changes = find_changes(instance, row, storage)
+    changed = storage.patched(row, changes) if changes else row
+    if is_unasked or (changes and not changes.is_checked):
+        codec.check(storage.decode(changed, codec.shape), row[0])
+    return changes, tuple(row), tuple(changed)
 
 
 def _read_again(key: str, storage: OpenStorage) -> Row:
     """Read the record of an instance that was loaded in what was rolled back."""
     for row in storage.fetch((key,)):
         return row
-    raise RecordNotFound(f"the record {key!r} is gone from {storage}")
+    raise _gone(key, storage)
 
 
 def _references_saved(
@@ -105,6 +111,10 @@ def _references_saved(
     if not codec.reference_fields:
         return nullcontext()
     return references.saved_first(instance, storage)
+
+
+def _gone(key: str, storage: OpenStorage) -> RecordNotFound:
+    return RecordNotFound(f"the record {key!r} is gone from {storage}")
 
 
 def _taken(key: str, storage: OpenStorage, hint: str = "") -> DuplicateKey:
@@ -125,6 +135,9 @@ def save_many(
         try:
             keys += _save_batch(batch, storage)
         except Exception as error:
+            if isinstance(error, WriteInterrupted):
+                done = len(keys) + error.done
+                raise WriteInterrupted(str(error), done) from error.__cause__
             if not keys:
                 raise
             if is_inside:
@@ -156,14 +169,13 @@ def _save_batch(batch: list[Any], storage: OpenStorage) -> list[str]:
     try:
         with storage.transaction() if is_whole else nullcontext(), ExitStack() as saved:
             if refers:
-                for one in new:
+                for one, row in pairs:
                     # This may save others of the batch.
-                    if one.key is None:
+                    if one.key is None or row is not None:
                         saved.enter_context(references.saved_first(one, storage))
                 new = [one for one in new if one.key is None]
             _insert_new(new, storage)
-            for one, row in known:
-                _save_changes(one, row, storage)
+            _save_known(known, storage, len(new))
     except BaseException:
         for one, before in pairs:
             codecs[type(one)].set_row(one, before)
@@ -186,6 +198,32 @@ def _insert_new(new: list[Any], storage: OpenStorage) -> None:
     for row, one in zip(rows, new, strict=True):
         model = type(one)
         model.__pymodels_codec__.attach(one, row, storage, mappers[model].transaction)
+
+
+def _save_known(known: list[tuple[Any, Row]], storage: OpenStorage, done: int) -> None:
+    """Write what several instances have changed, with as few requests as can be.
+
+    ``done`` are those of the batch that were written before.
+    """
+    prepared = [(one, *_prepared(one, row, storage)) for one, row in known]
+    writes = [
+        (before[0], changes, (before, after))
+        for _, changes, before, after in prepared
+        if changes
+    ]
+    outcomes = storage.patch_many(writes) if writes else []
+    for (key, _, _), was_there in zip(writes, outcomes, strict=True):
+        if not was_there:
+            error = _gone(key, storage)
+            done += sum(outcomes)
+            if done and not storage.has_transactions:
+                text = f"{done} of the batch were written, but {error}"
+                raise WriteInterrupted(text, done) from error
+            raise error
+    for one, _, _, after in prepared:
+        model = type(one)
+        transaction = storage.mapper(model).transaction
+        model.__pymodels_codec__.attach(one, after, storage, transaction)
 
 
 def save_copy(

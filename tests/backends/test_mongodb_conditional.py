@@ -114,3 +114,34 @@ def test_a_batch_is_one_request(storages, monkeypatch):
 def test_nothing_to_write_is_no_request(storages):
     one, _ = storages
     assert swap_all(one.collection, [], one) == []
+
+
+def test_changed_instances_are_saved_in_batches(storages, monkeypatch):
+    one, other = storages
+    jobs = [Job(state="new", number=n) for n in range(300)]
+    one.save_many(jobs)
+    requests = []
+    bulk_write = type(one.collection).bulk_write
+
+    def counted(self, operations, **options):
+        requests.append(len(operations))
+        return bulk_write(self, operations, **options)
+
+    monkeypatch.setattr(type(one.collection), "bulk_write", counted)
+    for job in jobs:
+        job.state = "old"
+    one.save_many(jobs)
+    assert requests == [300]
+    assert Job.objects(other).where(state="old").count() == 300
+
+
+def test_a_changed_instance_whose_record_is_gone_undoes_the_batch(storages):
+    one, other = storages
+    jobs = [Job(state="new", number=n) for n in range(3)]
+    keys = one.save_many(jobs)
+    del other[keys[1]]
+    for job in jobs:
+        job.state = "old"
+    with pytest.raises(pymodels.RecordNotFound, match=keys[1]):
+        one.save_many(jobs)
+    assert Job.objects(other).where(state="new").count() == 2

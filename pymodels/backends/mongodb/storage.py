@@ -1,7 +1,7 @@
 """Records as natural documents of one collection."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
 from typing import Any, ClassVar, Literal, TypeVar
@@ -43,6 +43,7 @@ from pymodels.backends.mongodb.writing import (
     delete_one,
     overwrite,
     swap_all,
+    update_all,
     update_one,
     write_all,
 )
@@ -276,6 +277,20 @@ class Storage(BaseStorage):
     ) -> bool:
         """Make the changes in one update."""
         return self._write_first(candidates_of(key), update_one, update_for(changes))
+
+    def patch_many(
+        self, patches: Sequence[tuple[str, Changes, tuple[Row, Row] | None]]
+    ) -> list[bool]:
+        """Make the changes of all records in one request; foreign keys one by one."""
+        keys = [key for key, _, _ in patches]
+        self._note(keys)
+        updates = [(key, update_for(changes)) for key, changes, _ in patches]
+        found = update_all(self.collection, updates, self, self.session)
+        if found == len(patches):
+            return [True] * found
+        texts = self.call(self.collection.find, {"_id": {"$in": keys}}, {"_id": 1})
+        there = {row[0] for row in self.rows(texts)}
+        return [key in there or self.patch(key, asked) for key, asked, _ in patches]
 
     def swap(self, swaps: list[tuple[Row, Row | None]]) -> list[bool]:
         """Compare and write on the server, all in one request or two.

@@ -158,6 +158,35 @@ def _removed(
     return [at in ours for at in range(len(documents))]
 
 
+def update_all(
+    collection: Collection[Document],
+    updates: Sequence[tuple[str, Any]],
+    where: object,
+    session: ClientSession | None,
+) -> int:
+    """Change documents by their keys; say how many were there.
+
+    Raises `WriteInterrupted` if one is refused after others were changed; in a
+    transaction none of them stays.
+    """
+    found = [
+        UpdateOne(by_key(key), update, collation=BY_CODE_POINT)
+        for key, update in updates
+    ]
+    try:
+        with translated(where, writes=True):
+            return collection.bulk_write(found, session=session).matched_count
+    except errors.PyModelsError as error:
+        cause = error.__cause__
+        if session is not None or not isinstance(cause, driver_errors.BulkWriteError):
+            raise
+        done = (cause.details or {}).get("nMatched", 0)
+        if not done or isinstance(error, errors.WriteUncertain):
+            raise
+        text = f"{done} were written, then: {error}"
+        raise errors.WriteInterrupted(text, done) from error
+
+
 def write_all(
     collection: Collection[Document], swaps: Sequence[Swap], session: ClientSession
 ) -> None:
