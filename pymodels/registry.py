@@ -1,6 +1,7 @@
 """get_storage: from settings to an open storage, whatever the backend."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -56,9 +57,12 @@ def _registered() -> dict[str, str]:
 
 
 def _no_backend(backend: str) -> str:
+    known = sorted(_registered())
+    close = get_close_matches(backend, known, n=1)
+    hint = f" (did you mean {close[0]!r}?)" if close else ""
     return (
-        f"there is no backend {backend!r}; it is a dotted module path, or one of "
-        + ", ".join(sorted(_registered()))
+        f"there is no backend {backend!r}{hint}; it is a dotted module path, or one "
+        f"of {', '.join(known)}"
     )
 
 

@@ -150,6 +150,7 @@ def test_the_error_is_a_value_error_of_ours():
         ("memory://a#b", {}, ["'#'", "%23"]),
         ("tokyo_cabinet:///x.tct", {}, ["tokyo-cabinet://"]),
         ({"backend": "nowhere"}, {}, ["nowhere", "memory", "sqlite"]),
+        ({"backend": "sqlit"}, {}, ["did you mean 'sqlite'?"]),
         ({"backend": "pymodels.backends.nowhere"}, {}, ["nowhere", "memory"]),
         ({"backend": "pymodels.errors"}, {}, ["Storage"]),
         ({"backend": 3}, {}, ["3"]),
