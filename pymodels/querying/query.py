@@ -17,6 +17,7 @@ from pymodels.errors import (
     QueryError,
     RecordNotFound,
     WriteInterrupted,
+    WriteUncertain,
 )
 from pymodels.hooks import IS_THERE, QueryHooks, refuse_overrides
 from pymodels.keys import is_key
@@ -386,7 +387,9 @@ class BaseQuery(QueryHooks[M]):
                 raise
             cause = error.__cause__ or error
             cause.add_note(f"nothing was {what}")
-            raise cause from None
+            raise cause from cause.__cause__
+        except WriteUncertain:
+            raise
         except Exception as error:
             error.add_note(f"nothing was {what}")
             raise
