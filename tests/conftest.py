@@ -7,6 +7,7 @@ GROUPS = {
     "test_mongodb_concerns": "replica set",
     "test_mongodb_failover": "replica set",
     "test_mongodb_writing": "replica set",
+    "test_claims": "replica set",
     "test_contract": "replica set",
     "test_docs": "replica set",
     "test_examples": "replica set",
