@@ -51,7 +51,8 @@ class Shape:
     For the short ways: ``reading`` says from what the place itself may be read,
     ``types`` are the exact Python types of its values where these are stored
     without a serializer of the user's, and ``is_validated`` says that even they
-    have to be validated. What lies below says so for itself.
+    have to be validated. What lies below says so for itself. ``validates_as_whole``
+    says that what lies below is not valid or invalid by itself, but with the rest.
     """
 
     kinds: frozenset[Kind] = EVERY_KIND
@@ -66,6 +67,7 @@ class Shape:
     reading: Reading = Reading.RECORD
     types: frozenset[type] = frozenset()
     is_validated: bool = False
+    validates_as_whole: bool = False
 
     @property
     def admits_anything(self) -> bool:

@@ -271,6 +271,20 @@ class ModelCodec:
         """Give the changes that set fields, or nested paths, in any record."""
         return updates.changes_to(self, values, storage)
 
+    @property
+    def validates_as_whole(self) -> bool:
+        """Whether a field is valid only together with the others."""
+        return self.shape.validates_as_whole
+
+    def whole_change(
+        self, values: Mapping[str, Any], storage: OpenStorage
+    ) -> Callable[[Row], Row] | None:
+        """Give the function that validates a row with new values, and puts them in.
+
+        None where each value can be validated by itself.
+        """
+        return updates.whole_change(self, values, storage)
+
     def validated(self, name: str, value: Any) -> Any:
         """Validate the value of one field."""
         return updates.validated(self, (name,), value)
@@ -279,8 +293,10 @@ class ModelCodec:
         """Validate one new value and give what is stored for it.
 
         What refers to an instance that is not saved yet is given as it is: it is
-        saved with its holder.
+        saved with its holder. So is what is validated with the whole record.
         """
+        if updates.takes_info(self, (name,)):
+            return value
         try:
             return updates.encode_field(self, (name,), value, None, [])
         except EncodeError:

@@ -17,7 +17,15 @@ from pymodels.errors import DefinitionError
 from pymodels.law.canonical import AS_TEXT
 from pymodels.law.shapes import ANYTHING, Member, Reading, Shape
 from pymodels.law.values import Kind, kind_of
-from pymodels.models.schema import CONVERTED, Schema, definitions_of, nodes, unwrapped
+from pymodels.models.schema import (
+    CONVERTED,
+    Schema,
+    definitions_of,
+    is_made_by_hand,
+    nodes,
+    reads_others,
+    unwrapped,
+)
 
 STORED_AS = "pymodels_shape"
 """The name under which a type of ours puts its shape into its core schema."""
@@ -152,6 +160,8 @@ class _Reader:
         is_constrained = found.types and not schema.keys() <= _UNCONSTRAINED
         if kind in _VALIDATORS or (kind not in _INNER and is_constrained):
             changes["is_validated"] = True
+        if kind in _VALIDATORS and Kind.MAP in found.kinds:
+            changes["validates_as_whole"] = True
         return replace(found, **changes) if changes else found
 
     def of_type(self, schema: Schema, where: str) -> Shape:
@@ -255,14 +265,19 @@ class _Reader:
         if cls in self.known:
             return self.known[cls]
         reading, inner = _reading(schema), schema["schema"]
+        is_whole = is_made_by_hand(schema)
         is_validated = any(name[:4] == "str_" for name in schema.get("config", ()))
         while inner["type"] in _INNER or inner["type"] == "definition-ref":
             reading = min(reading, _reading(inner))
-            is_validated = is_validated or inner["type"] in _VALIDATORS
+            is_whole = is_whole or inner["type"] in _VALIDATORS
+            is_validated = is_validated or is_whole
             name = inner.get("schema_ref")
             inner = inner["schema"] if name is None else self.definitions[name]
         if inner["type"] not in {"model-fields", "dataclass-args"}:
             return self.shape(inner, where)
+        fields = inner["fields"]
+        if isinstance(fields, list):
+            fields = {field["name"]: field for field in fields}
         members: dict[str, Member] = {}
         extra = schema.get("config", {}).get("extra_fields_behavior") == "allow"
         shape = Shape(
@@ -275,12 +290,11 @@ class _Reader:
             ),
             reading=reading,
             is_validated=is_validated,
+            validates_as_whole=is_whole
+            or any(reads_others(one, self.definitions) for one in fields.values()),
         )
         self.known[cls] = shape
         names = self.names_of(cls)
-        fields = inner["fields"]
-        if isinstance(fields, list):
-            fields = {field["name"]: field for field in fields}
         for name, field in fields.items():
             found = self.shape(field["schema"], f"{where}.{name}")
             required = not _has_default(field["schema"])
@@ -293,7 +307,10 @@ class _Reader:
             return self.known[marker]
         members: dict[str, Member] = {}
         name = schema.get("cls_name", "TypedDict")
-        shape = Shape(frozenset({Kind.MAP}), name, members)
+        is_whole = any(
+            reads_others(field, self.definitions) for field in schema["fields"].values()
+        )
+        shape = Shape(frozenset({Kind.MAP}), name, members, validates_as_whole=is_whole)
         self.known[marker] = shape
         for name, field in schema["fields"].items():
             found = self.shape(field["schema"], f"{where}.{name}")
@@ -372,4 +389,5 @@ def union(shapes: Iterable[Shape]) -> Shape:
         computed=frozenset().union(*(part.computed for part in parts)),
         reading=reading,
         is_validated=any(part.is_validated for part in parts),
+        validates_as_whole=any(part.validates_as_whole for part in parts),
     )

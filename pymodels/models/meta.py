@@ -261,6 +261,7 @@ class _Assigning:
 
     def __init__(self, model: type, function: Callable[..., Any]) -> None:
         self.model, self.function = model, function
+        self.__name__ = getattr(function, "__name__", "")  # for messages
 
     def __call__(self, *arguments: Any) -> Any:
         _running.models.append(self.model)

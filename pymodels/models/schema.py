@@ -35,6 +35,7 @@ _SPELLINGS = {
     "serialization_exclude",
     "serialization_exclude_if",
 }
+_WITH_FIELDS = {"model", "dataclass", "typed-dict"}
 _VALUES = {"default", "expected", "members", "metadata", "cls"}
 """Parts of a node that are the user's own values, not nodes."""
 
@@ -167,6 +168,44 @@ def definitions_of(schema: Any) -> dict[str, Schema]:
         for node in nodes(schema)
         if "ref" in node and node["type"] != "definition-ref"
     }
+
+
+def reads_others(schema: Schema, definitions: dict[str, Schema]) -> bool:
+    """Say whether a field's validators take `info`, and so may read other fields."""
+    waiting: list[Any] = [schema]
+    seen: set[str] = set()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, list | tuple):
+            waiting += node
+        if not isinstance(node, dict) or node.get("type") in _WITH_FIELDS:
+            continue
+        function = node.get("function")
+        if isinstance(function, dict) and function["type"] == "with-info":
+            module = getattr(function["function"], "__module__", None) or ""
+            # pydantic's own, of Base64Bytes say, do not look.
+            if module.partition(".")[0] != "pydantic":
+                return True
+        if node.get("type") == "definition-ref" and node["schema_ref"] not in seen:
+            seen.add(node["schema_ref"])
+            waiting.append(definitions.get(node["schema_ref"]))
+        is_node = isinstance(node.get("type"), str)
+        skipped = {*_VALUES, "serialization", "function"} if is_node else set()
+        waiting += [part for name, part in node.items() if name not in skipped]
+    return False
+
+
+def is_made_by_hand(schema: Schema) -> bool:
+    """Say whether a class has code of its own that runs when an instance is made."""
+    if schema.get("custom_init"):
+        return True
+    after = getattr(schema["cls"], str(schema.get("post_init")), None)
+    # This one only makes private attributes.
+    return (
+        schema.get("post_init") is True
+        or getattr(after, "__name__", "init_private_attributes")
+        != "init_private_attributes"
+    )
 
 
 def unwrapped(schema: Any, definitions: dict[str, Schema]) -> Schema:

@@ -1,19 +1,23 @@
 """New values for fields, one by one: validated as their fields, then encoded."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from pymodels.errors import EncodeError, NotInModel, QueryError
+from pydantic import ValidationError
+
+from pymodels.errors import EncodeError, InvalidRecord, NotInModel, QueryError
 from pymodels.law.canonical import canonical, field_name
-from pymodels.law.changes import Changes, apply
+from pymodels.law.changes import Changes, apply, between
 from pymodels.law.evaluate import matcher
 from pymodels.law.predicates import comparisons, spelled, terms_of
-from pymodels.law.values import KEY, Path
+from pymodels.law.shapes import Shape
+from pymodels.law.values import KEY, Path, Record, copied, read
 from pymodels.models import references
 from pymodels.models.protocols import OpenStorage
 from pymodels.models.pydantic_parts import serializer_of, validator_of
-from pymodels.models.schema import Schema, definitions_of, unwrapped
+from pymodels.models.schema import Schema, definitions_of, reads_others, unwrapped
 from pymodels.querying.binding import parse_path
+from pymodels.querying.plan import Row
 from pymodels.querying.protocols import Codec
 
 
@@ -28,11 +32,7 @@ def changes_to(
     sets: dict[Path, Any] = {}
     with references.removed_on_failure() as saved:
         for name, value in values.items():
-            path, stored, declared = parse_path(codec.shape, name)
-            if path == KEY or declared is None:
-                raise QueryError(f"update: {name!r} cannot be set by a query")
-            for part in stored:
-                field_name(part, f"update of {name}")
+            path, stored = _settable(codec, name)
             sets[stored] = encode_field(codec, path, value, storage, saved)
         _refuse_overlap(sets)
         changes = Changes(sets, shape=codec.shape)
@@ -42,6 +42,16 @@ def changes_to(
                 f"{codec.model.__name__}: {codec.membership}"
             )
     return changes
+
+
+def _settable(codec: Codec, name: str) -> tuple[Path, Path]:
+    """Give the path of a name that a query may set, and how it is stored."""
+    path, stored, declared = parse_path(codec.shape, name)
+    if path == KEY or declared is None:
+        raise QueryError(f"update: {name!r} cannot be set by a query")
+    for part in stored:
+        field_name(part, f"update of {name}")
+    return path, stored
 
 
 def _refuse_overlap(sets: Mapping[Path, Any]) -> None:
@@ -151,3 +161,98 @@ def _below(node: Schema, name: str, definitions: dict[str, Schema]) -> Schema | 
             return None
     field = fields.get(name)
     return None if field is None else field["schema"]
+
+
+# Where a field cannot be validated by itself.
+
+
+def whole_change(
+    codec: Codec, values: Mapping[str, Any], storage: OpenStorage
+) -> Callable[[Row], Row] | None:
+    """Give the function from a row to the row with the values in it, all validated.
+
+    None where each value can be validated by itself. The function raises
+    `InvalidRecord` for a record that would not load, and `NotInModel`.
+    """
+    paths = {name: _settable(codec, name) for name in values}
+    if not any(_is_part_of_whole(codec.shape, path) for path, _ in paths.values()):
+        return None
+    alone = {
+        name: value
+        for name, value in values.items()
+        if not takes_info(codec, paths[name][0])
+    }
+    changes = changes_to(codec, alone, storage)
+    asked = {paths[name][1]: value for name, value in values.items()}
+    _refuse_overlap(asked)
+    given = Changes({**asked, **changes.sets})
+
+    def change(row: Row) -> Row:
+        key, record = row[0], storage.decode(row, codec.shape)
+        try:
+            made = _validated_with(codec, record, given)
+            codec.check(apply(record, made), key)
+        except ValidationError as error:
+            raise InvalidRecord(
+                f"the record {key!r} would not be a valid {codec.model.__name__} after "
+                f"this update: {error}",
+                key,
+                error.errors(),
+            ) from error
+        except NotInModel as error:
+            raise NotInModel(f"the record {key!r}: {error}") from error
+        return storage.patched(row, made)
+
+    return change
+
+
+def _is_part_of_whole(shape: Shape, path: Path) -> bool:
+    """Say whether something around a path validates as a whole."""
+    around: Shape | None = shape
+    for name in path:
+        if around is None or around.validates_as_whole:
+            break
+        around = around.step(name)[1]
+    else:
+        return False
+    return around is not None
+
+
+def takes_info(codec: Codec, path: Path) -> bool:
+    """Say whether the validators at a path look at other fields."""
+    found = _field(codec, path)
+    return found is not None and reads_others(found[0], definitions_of(codec.schema))
+
+
+def _validated_with(codec: Codec, record: Record, given: Changes) -> Changes:
+    """Give what a record gets by new values: these, and what validators make of them.
+
+    What they make up in any case, a default say, is not a change.
+    """
+    instance = codec.validator.validate_python(copied(apply(record, given)))
+    new = codec.record_of(instance)
+    sets = {path: read(new, path) for path in given.sets}
+    try:
+        old = codec.record_of(codec.validator.validate_python(copied(record)))
+    except ValidationError:
+        return Changes(sets, shape=codec.shape)
+    fields_set = instance.model_fields_set
+    held = record.keys() | {codec.names.get(name, name) for name in fields_set}
+    made = between(_only(old, held), _only(new, held), codec.shape)
+    others = {
+        path: value
+        for path, value in made.sets.items()
+        if not any(_overlap(path, one) for one in sets)
+    }
+    removes = [
+        path for path in made.removes if not any(_overlap(path, one) for one in sets)
+    ]
+    return Changes({**sets, **others}, tuple(removes), made.ancestors, codec.shape)
+
+
+def _only(record: Record, names: Collection[str]) -> Record:
+    return {name: value for name, value in record.items() if name in names}
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one[: len(other)] == other or other[: len(one)] == one

@@ -68,6 +68,12 @@ class Codec(Protocol):
     def new_record(self, key: str, instance: Any) -> Record:
         """Give the whole record of a new instance, checked."""
 
+    def record_of(self, instance: Any) -> Record:
+        """Dump what is stored of an instance."""
+
+    def check(self, record: Record, key: str) -> None:
+        """Refuse a record that is to be written and would not be the model's own."""
+
     def attach(self, instance: Any, row: Row, storage: Any) -> None:
         """Tell an instance its key, its stored form and where it is kept."""
 
@@ -76,6 +82,18 @@ class Codec(Protocol):
 
     def changes_to(self, values: Mapping[str, Any], storage: Any) -> Changes:
         """Give the changes that set fields, or nested paths, in any record."""
+
+    @property
+    def validates_as_whole(self) -> bool:
+        """Whether a field is valid only together with the others."""
+
+    def whole_change(
+        self, values: Mapping[str, Any], storage: Any
+    ) -> Callable[[Row], Row] | None:
+        """Give the function that validates a row with new values, and puts them in.
+
+        None where each value can be validated by itself.
+        """
 
     def check_reference(self, name: str) -> None:
         """Raise `UnknownField` unless the name leads to a reference."""

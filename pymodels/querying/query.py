@@ -189,9 +189,13 @@ class BaseQuery(QueryHooks[M]):
     def plan(self) -> Plan:
         """Show what the database does and what is done here; print it."""
         plan = make_plan(self.spec, self.compile, self.can_sort)
-        skips = "each record is loaded, invalid ones are skipped"
-        note = skips if self._skips_invalid else ""
-        return replace(plan, native=self.describe(plan.pushed), note=note)
+        notes = []
+        if self._skips_invalid:
+            notes.append("each record is loaded, invalid ones are skipped")
+        if self.codec.validates_as_whole:
+            notes.append("an update validates each record as a whole, here")
+        native = self.describe(plan.pushed)
+        return replace(plan, native=native, note="\n".join(notes))
 
     def _planned(self, spec: Spec | None = None) -> Plan:
         self.storage.check_open()
@@ -352,8 +356,11 @@ class BaseQuery(QueryHooks[M]):
         so is each record with the change. A record is changed only if it fulfils the
         query when it is changed (law 15). Raises pydantic's `ValidationError`,
         `UnknownField`, and `NotInModel` if the new values by themselves would break
-        membership; nothing is written then.
+        membership; nothing is written then. Raises `InvalidRecord` for a record that,
+        as a whole, would not load.
         """
+        if (change := self.codec.whole_change(values, self.storage)) is not None:
+            return self._write_each("updated", change)
         changes = self.codec.changes_to(values, self.storage)
         if not changes:
             return self.count()

@@ -35,6 +35,7 @@ _TESTS = (
     "test_saving",
     "test_writers",
     "test_conditional_writes",
+    "test_whole_models",
     "test_reference",
     "test_transactions",
     "test_errors",
