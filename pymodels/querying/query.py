@@ -382,12 +382,14 @@ class BaseQuery(QueryHooks[M]):
         """
         storage = self.storage
         is_whole = storage.has_transactions and storage.locks_writers
-        keys = self._in_any_order().keys()
+        # Where nobody else can write meanwhile, what was found is still so.
+        fulfils = None if is_whole else self._fulfils()
         try:
             with storage.transaction() if is_whole else nullcontext():
                 # All keys first: what is written must not change what is found.
+                keys = list(self._in_any_order().keys())
                 return write_each(
-                    storage, list(keys), self._fulfils(), change, storage.patience, done
+                    storage, keys, fulfils, change, storage.patience, done
                 )
         except WriteInterrupted as error:
             if not is_whole:

@@ -35,14 +35,15 @@ class Swapping(Protocol):
 def write_each(
     storage: Swapping,
     keys: Iterable[str],
-    fulfils: Callable[[Row], bool],
+    fulfils: Callable[[Row], bool] | None,
     change: Callable[[Row], Row | None],
     patience: float,
     done: int = 0,
 ) -> int:
     """Change those records that fulfil a question when they are written; count them.
 
-    ``patience`` is how many seconds lost races are run again before a `StorageBusy`.
+    Without ``fulfils`` they are known to. ``patience`` is how many seconds lost races
+    are run again before a `StorageBusy`.
     Raises `WriteInterrupted` with how many were done if it fails after some were.
     """
     source = iter(keys)
@@ -67,14 +68,15 @@ def write_each(
 def _rounds(
     storage: Swapping,
     keys: list[str],
-    fulfils: Callable[[Row], bool],
+    fulfils: Callable[[Row], bool] | None,
     change: Callable[[Row], Row | None],
     patience: float,
 ) -> Iterable[int]:
     """Give how many records were written in each round, until no race was lost."""
     deadline, wait = monotonic() + patience, FIRST_WAIT
     while True:
-        swaps = [(row, change(row)) for row in storage.fetch(keys) if fulfils(row)]
+        rows = filter(fulfils, storage.fetch(keys)) if fulfils else storage.fetch(keys)
+        swaps = [(row, change(row)) for row in rows]
         outcomes = storage.swap(swaps) if swaps else []
         yield sum(outcomes)
         keys = [

@@ -6,7 +6,9 @@ member, and from a new instance straight to a document.
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from math import trunc
 from operator import itemgetter
+from struct import Struct
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +23,6 @@ from pymodels.backend import (
     codec_of,
     datetimes_among_values,
     exact_dumper,
-    number,
     terms_of,
     value_loader,
 )
@@ -193,11 +194,7 @@ def _text(value: str) -> str:
 
 
 _SPELLINGS: dict[type, Callable[[Any], Any]] = {
-    type(None): lambda value: None,
-    bool: bool,
     str: _text,
-    int: number,
-    float: number,
     date: lambda value: datetime(value.year, value.month, value.day),
     UUID: str,
     # A list of its own: the document is kept, and the instance's may change.
@@ -217,15 +214,36 @@ def dumper(
 def _documents(
     fields: tuple[tuple[str, type, Any], ...],
 ) -> Callable[[str, Any, tuple[Any, ...]], Row]:
-    columns = [(name, at, spell) for at, (name, _, spell) in enumerate(fields)]
+    names = [name for name, _, _ in fields]
     kinds = {name: "date" for name, kind, _ in fields if kind is date}
+    as_they_are = {type(None), bool, str, int, float}
+    spelled = [
+        (name, at, spell)
+        for at, (name, kind, spell) in enumerate(fields)
+        if kind not in as_they_are
+    ]
+    checks = [
+        (at, _CHECKS[kind]) for at, (_, kind, _) in enumerate(fields) if kind in _CHECKS
+    ]
+    places = [at for at, (_, kind, _) in enumerate(fields) if kind is str]
+    texts_of = itemgetter(*places) if places else None
 
     def finish(key: str, instance: Any, values: tuple[Any, ...]) -> Row:
+        if texts_of is not None:
+            # All at once: one of them alone makes the whole refused.
+            _text("".join(texts_of(values)))
+        for at, check in checks:
+            check(values[at])
         document: Document = {"_id": key}
-        for name, at, spell in columns:
+        document.update(zip(names, values, strict=True))
+        for name, at, spell in spelled:
             document[name] = spell(values[at])
         if kinds:
             document[KINDS] = kinds
         return (key, document)
 
     return finish
+
+
+_CHECKS: dict[type, Callable[[Any], Any]] = {int: Struct("q").pack, float: trunc}
+"""These refuse what is not in 64 bits, and what is not finite."""
