@@ -41,7 +41,8 @@ from pymodels.querying.slices import sliced
 from pymodels.querying.writing import write_each
 
 if TYPE_CHECKING:
-    from pymodels.storage import BaseStorage, Mapper
+    from pymodels.mapper import Mapper
+    from pymodels.storage import BaseStorage
 
 SHOWN = 20
 PREFETCHED = 500
