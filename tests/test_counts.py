@@ -78,7 +78,7 @@ MOST = {
     "save changed": (1, 1, 1),
     "save unchanged": (0, 0, 0),
     "save many": (102, 1, 1),
-    "update": (4, 1, 48),
+    "update": (4, 1, 4),
     "delete one": (1, 1, 1),
     "delete": (4, 1, 3),
 }
@@ -179,8 +179,8 @@ def test_files_on_the_way_of_a_save_on_memory():
         Person(name="first").save(storage)
         way = journey(lambda: Person(name="Ada").save(storage))
     # The goal is 6 files, 10 moves and 6 climbs.
-    assert len(way.files) <= 10, way.files
-    assert way.moves <= 14
+    assert len(way.files) <= 9, way.files
+    assert way.moves <= 11
     assert way.climbs <= 3
 
 
@@ -195,6 +195,6 @@ def test_files_on_the_way_of_a_question_on_sqlite(tmp_path):
 
         ask()
         way = journey(ask)
-    # The goal is 10 files and 50 moves.
-    assert len(way.files) <= 20, way.files
-    assert way.moves <= 75
+    # The goal is 10 files and 50 moves; one condition makes 43 of them.
+    assert len(way.files) <= 19, way.files
+    assert way.moves <= 56

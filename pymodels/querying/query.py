@@ -93,8 +93,10 @@ class BaseQuery(QueryHooks[M]):
                     "where(age__gt=18)"
                 )
         shape = self.codec.shape
-        bound = [bind(condition, shape) for condition in conditions]
-        return self._as_kept(p.every(*bound, parse_lookups(shape, lookups)))
+        asked = parse_lookups(shape, lookups)
+        if conditions:
+            asked = p.every(*(bind(one, shape) for one in conditions), asked)
+        return self._as_kept(asked)
 
     def _as_kept(self, predicate: p.Predicate) -> p.Predicate:
         if not self.storage.keeps_milliseconds:
@@ -103,10 +105,17 @@ class BaseQuery(QueryHooks[M]):
 
     def _narrowed(self, condition: p.Predicate) -> Self:
         self._refuse_slice("a condition")
-        return self._with(_asked=p.every(self._asked, condition))
+        is_first = self._asked is p.EVERYTHING
+        return self._with(
+            _asked=condition if is_first else p.every(self._asked, condition)
+        )
+
+    @property
+    def _is_sliced(self) -> bool:
+        return self._start > 0 or self._stop is not None
 
     def _refuse_slice(self, what: str) -> None:
-        if self._start or self._stop is not None:
+        if self._is_sliced:
             raise QueryError(
                 f"{what} cannot follow a slice: it would ask about the records "
                 "before they were cut; put the slice last"
@@ -230,8 +239,8 @@ class BaseQuery(QueryHooks[M]):
 
     def __iter__(self) -> Iterator[M]:
         mapper = self.storage.mapper(self.model)
-        asks_all = self._asked == p.EVERYTHING and not self._order
-        if asks_all and not self._skips_invalid and not self.spec.is_sliced:
+        asks_all = self._asked is p.EVERYTHING and not self._order
+        if asks_all and not self._skips_invalid and not self._is_sliced:
             found = self._all_members(mapper)
         else:
             found = map(mapper.load, self._rows())
@@ -275,7 +284,7 @@ class BaseQuery(QueryHooks[M]):
 
     def _in_any_order(self) -> Self:
         """Give the query without its order, where that changes no answer."""
-        return self if self.spec.is_sliced else self._with(_order=())
+        return self if self._is_sliced else self._with(_order=())
 
     def first(self) -> M | None:
         """Give the first instance in the query's order, else the key's; or None."""
@@ -332,7 +341,7 @@ class BaseQuery(QueryHooks[M]):
             key = candidate.key
         if not is_key(key):
             return False
-        if self._start or self._stop is not None or self._skips_invalid:
+        if self._is_sliced or self._skips_invalid:
             return key in set(self.keys())
         return self._narrowed(p.Equal(KEY, key)).exists()
 
