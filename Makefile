@@ -79,18 +79,24 @@ $(BENCH_READY): pyproject.toml constraints.txt benchmarks/constraints.txt
 		$(BENCH)/bin/pip install -qq -e '.[bench]'
 	@touch $@
 
-# What no Python package brings: Tokyo Cabinet, and what mongod is linked with.
+# What no Python package brings: Tokyo Cabinet, and what mongod is linked with. Newer
+# Debians call some of them so with "t64" at the end.
 SYSTEM := libtokyocabinet9 tokyocabinet-bin libcurl4 libssl3
 
 system:
 	@command -v dpkg >/dev/null || echo "no Debian: have Tokyo Cabinet installed"
-	@! command -v dpkg >/dev/null || dpkg -s $(SYSTEM) >/dev/null 2>&1 \
-		|| $(MAKE) --no-print-directory install-system
+	@! command -v dpkg >/dev/null || for name in $(SYSTEM); do \
+		dpkg -s $$name >/dev/null 2>&1 || dpkg -s $${name}t64 >/dev/null 2>&1 || exit 1; \
+	done || $(MAKE) --no-print-directory install-system
 
 install-system:
 	@echo "Installing $(SYSTEM)"
 	$(SUDO) apt-get update -qq
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y $(SYSTEM) >/dev/null
+	for name in $(SYSTEM); do \
+		apt-cache show $${name}t64 >/dev/null 2>&1 && name=$${name}t64; \
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y $$name >/dev/null \
+			|| exit 1; \
+	done
 
 python-venv:
 	@echo "This Python makes no virtual environments: installing python3-venv"
