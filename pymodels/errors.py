@@ -149,3 +149,24 @@ class ResidualWarning(UserWarning):
 
 class LostUpdateWarning(UserWarning):
     """The server has no atomic patch: one of two writers of a record may win."""
+
+
+def interrupted(error: Exception, done: int) -> StorageError:
+    """Give the error of a write of many records of which some were done before.
+
+    Where nobody knows of one more, nobody knows how many.
+    """
+    cause = cause_of(error)
+    if isinstance(error, WriteInterrupted):
+        done += error.done
+    text = f"{done} records were written, then: {cause}"
+    if isinstance(cause, WriteUncertain):
+        return WriteUncertain(text)
+    return WriteInterrupted(text, done)
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Give what interrupted a write of many records; any other error is its own."""
+    if isinstance(error, WriteInterrupted):
+        return error.__cause__ or error
+    return error

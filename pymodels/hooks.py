@@ -20,9 +20,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from operator import is_not
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
-from pymodels.errors import SettingsError, Unsupported, WriteInterrupted
+from pymodels.errors import SettingsError, Unsupported, cause_of, interrupted
 from pymodels.indexes import BoundIndex
 from pymodels.law.changes import Changes, apply
 from pymodels.law.predicates import Predicate
@@ -30,6 +30,8 @@ from pymodels.law.shapes import Shape
 from pymodels.law.values import Path, Record
 from pymodels.querying.plan import Native, Order, Pushed, Row
 from pymodels.querying.protocols import Instance, M, codec_of
+
+T = TypeVar("T")
 
 IS_THERE: Any = partial(is_not, None)
 
@@ -118,9 +120,9 @@ class StorageHooks:
         """Create records, all or none of them where there are transactions.
 
         Gives for each whether it was created; it may stop after the first that
-        was not.
+        was not. Raises `WriteInterrupted` if it fails after some were created.
         """
-        return [self.insert(row) for row in rows]
+        return _one_by_one(self.insert, rows)
 
     def replace(self, row: Row) -> None:
         """Create or overwrite a record. Required."""
@@ -145,15 +147,7 @@ class StorageHooks:
         For databases that take many at once. Raises `WriteInterrupted` if it fails
         after some were written.
         """
-        outcomes: list[bool] = []
-        for key, changes, known in patches:
-            try:
-                outcomes.append(self.patch(key, changes, known))
-            except Exception as error:
-                if not any(outcomes):
-                    raise
-                raise interrupted(error, sum(outcomes)) from error
-        return outcomes
+        return _one_by_one(lambda patch: self.patch(*patch), patches)
 
     def discard(self, key: str) -> bool:
         """Remove the record under a key; say whether there was one. Required."""
@@ -167,16 +161,8 @@ class StorageHooks:
         else writes meanwhile. Raises `WriteInterrupted` if it fails after some were
         written.
         """
-        outcomes: list[bool] = []
         with self.exclusive():
-            for before, after in swaps:
-                try:
-                    outcomes.append(self._swap_one(before, after))
-                except Exception as error:
-                    if not any(outcomes):
-                        raise
-                    raise interrupted(error, sum(outcomes)) from error
-        return outcomes
+            return _one_by_one(lambda pair: self._swap_one(*pair), swaps)
 
     def _swap_one(self, before: Row, after: Row | None) -> bool:
         if not any(row == before for row in self.fetch((before[0],))):
@@ -283,9 +269,16 @@ class QueryHooks(Generic[M]):
         return ""
 
 
-def interrupted(error: Exception, done: int) -> WriteInterrupted:
-    """Give the error of a write of many records of which some were done before."""
-    return WriteInterrupted(f"{done} records were written, then: {error}", done)
+def _one_by_one(write: Callable[[T], bool], parts: Iterable[T]) -> list[bool]:
+    outcomes: list[bool] = []
+    for part in parts:
+        try:
+            outcomes.append(write(part))
+        except Exception as error:
+            if not any(outcomes):
+                raise
+            raise interrupted(error, sum(outcomes)) from cause_of(error)
+    return outcomes
 
 
 def refuse_overrides(backend: type, base: type, admitted: Collection[str]) -> None:

@@ -255,6 +255,7 @@ class BaseStorage(StorageHooks):
             except BaseException as error:
                 if is_committing and isinstance(error, WriteUncertain):
                     mine.make_stale()
+                    mine.keep()  # what is around a savepoint may still be undone
                     raise
                 try:
                     # An interrupt may come at any moment: perhaps nothing was begun.

@@ -14,6 +14,8 @@ from pymodels.errors import (
     PyModelsError,
     QueryError,
     RecordNotFound,
+    WriteInterrupted,
+    WriteUncertain,
 )
 from pymodels.keys import check_key, is_key
 from pymodels.law.shapes import Reading, Shape
@@ -280,10 +282,15 @@ def _targets(instance: Instance, name: str) -> Iterator[Any]:
 
 @contextmanager
 def removed_on_failure() -> Iterator[list[Any]]:
-    """Collect what is saved on the way, and remove it if what is done inside fails."""
+    """Collect what is saved on the way, and remove it if what is done inside fails.
+
+    It stays where something that refers to it was written, or may have been.
+    """
     saved: list[Any] = []
     try:
         yield saved
+    except (WriteInterrupted, WriteUncertain):
+        raise
     except BaseException:
         for target in reversed(saved):
             with suppress(PyModelsError):

@@ -16,6 +16,8 @@ from pymodels.errors import (
     InvalidRecord,
     RecordNotFound,
     WriteInterrupted,
+    cause_of,
+    interrupted,
 )
 from pymodels.keys import check_key, new_key
 from pymodels.law.canonical import canonical
@@ -152,7 +154,7 @@ def save_many(
 def _save_batch(batch: list[Any], storage: OpenStorage) -> list[str]:
     """Save some instances, all or none where there are transactions.
 
-    If it fails, each instance is as it was.
+    If it fails, each instance that was not written is as it was.
     """
     instances = batch
     if len(set(map(id, batch))) < len(batch):
@@ -174,12 +176,17 @@ def _save_batch(batch: list[Any], storage: OpenStorage) -> list[str]:
                     if one.key is None or row is not None:
                         saved.enter_context(references.saved_first(one, storage))
                 new = [one for one in new if one.key is None]
+            # What cannot be written is told before anything is.
+            prepared = [(one, *_prepared(one, row, storage)) for one, row in known]
             _insert_new(new, storage)
-            _save_known(known, storage, len(new))
-    except BaseException:
+            _save_known(prepared, storage, 0 if is_whole else len(new))
+    except BaseException as error:
+        if not is_whole:
+            raise
         for one, before in pairs:
             codecs[type(one)].set_row(one, before)
-        raise
+        # All of it was undone.
+        raise cause_of(error) from error.__cause__
     return [one.key for one in batch]
 
 
@@ -193,33 +200,44 @@ def _codec(model: type) -> "ModelCodec":
 def _insert_new(new: list[Any], storage: OpenStorage) -> None:
     mappers = {model: storage.mapper(model) for model in set(map(type, new))}
     rows = [mappers[type(one)].dump(new_key(), one) for one in new]
-    if not all(storage.insert_many(rows)):
-        raise DuplicateKey("a value that must be unique, or a key, is taken")
-    for row, one in zip(rows, new, strict=True):
+    failure: Exception | None = None
+    done = len(rows)
+    try:
+        outcomes = list(storage.insert_many(rows))
+        if not all(outcomes):
+            failure = DuplicateKey("a value that must be unique, or a key, is taken")
+            done = 0 if storage.has_transactions else sum(outcomes)
+    except WriteInterrupted as error:
+        failure, done = error, error.done
+    for row, one in zip(rows[:done], new, strict=False):
         model = type(one)
         model.__pymodels_codec__.attach(one, row, storage, mappers[model].transaction)
+    if isinstance(failure, DuplicateKey) and done:
+        raise interrupted(failure, done) from failure
+    if failure is not None:
+        raise failure
 
 
-def _save_known(known: list[tuple[Any, Row]], storage: OpenStorage, done: int) -> None:
+def _save_known(
+    prepared: list[tuple[Any, Changes, Row, Row]], storage: OpenStorage, done: int
+) -> None:
     """Write what several instances have changed, with as few requests as can be.
 
     ``done`` are those of the batch that were written before.
     """
-    prepared = [(one, *_prepared(one, row, storage)) for one, row in known]
     writes = [
         (before[0], changes, (before, after))
         for _, changes, before, after in prepared
         if changes
     ]
-    outcomes = storage.patch_many(writes) if writes else []
-    for (key, _, _), was_there in zip(writes, outcomes, strict=True):
-        if not was_there:
-            error = _gone(key, storage)
-            done += sum(outcomes)
-            if done and not storage.has_transactions:
-                text = f"{done} of the batch were written, but {error}"
-                raise WriteInterrupted(text, done) from error
-            raise error
+    try:
+        outcomes = storage.patch_many(writes) if writes else []
+        for (key, _, _), was_there in zip(writes, outcomes, strict=True):
+            if not was_there:
+                gone = _gone(key, storage)
+                raise interrupted(gone, sum(outcomes)) if any(outcomes) else gone
+    except Exception as error:
+        raise (interrupted(error, done) if done else error) from cause_of(error)
     for one, _, _, after in prepared:
         model = type(one)
         transaction = storage.mapper(model).transaction
