@@ -36,6 +36,7 @@ _TESTS = (
     "test_writers",
     "test_conditional_writes",
     "test_whole_models",
+    "test_faults",
     "test_reference",
     "test_transactions",
     "test_errors",

@@ -12,11 +12,13 @@ from pymodels.law.values import KEY, Kind, kind_of, sort_key
 from pymodels.querying.plan import Native, Plan
 from pymodels.testing import (
     test_errors,
+    test_faults,
     test_keys,
     test_queries,
     test_reference,
     test_roundtrip,
     test_saving,
+    test_whole_models,
     test_writers,
 )
 
@@ -343,6 +345,26 @@ class KeepsHalfABatch(Storage):
         return created
 
 
+class JudgesBeforeTheStep(Storage):
+    """A conditional write that does not look again."""
+
+    def swap(self, swaps):
+        for before, after in swaps:
+            if after is None:
+                self.discard(before[0])
+            else:
+                self.replace(after)
+        return [True] * len(swaps)
+
+
+class ForgetsOneInAnUndo(Storage):
+    """A rollback that puts back all records but one."""
+
+    def rollback(self, depth):
+        del self._local.undo[-1:]
+        super().rollback(depth)
+
+
 random_questions = test_reference.test_reference_answers_random_questions_alike
 random_saves = test_writers.test_reference_random_saves_lose_nothing
 all_values_survive = test_roundtrip.test_2_all_values_survive_in_one_record
@@ -383,6 +405,14 @@ FOUND_BY: list[tuple[type[Any], Any]] = [
     (TextForDates, all_values_survive),
     (SeesRecordsTwice, test_queries.test_11_each_record_is_seen_once_while_they_change),
     (NeverCloses, test_errors.test_closing_lets_go_of_every_handle),
+    (
+        JudgesBeforeTheStep,
+        test_whole_models.test_18_what_others_wrote_meanwhile_is_validated_too,
+    ),
+    (
+        ForgetsOneInAnUndo,
+        test_faults.test_16_a_write_that_fails_says_what_is_there,
+    ),
     (KeepsHalfABatch, test_errors.test_a_batch_that_fails_is_not_kept_by_half),
 ]
 """Each fault with a test of the kit that must fail on it."""
