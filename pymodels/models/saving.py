@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 from pymodels.errors import (
     DuplicateKey,
     InvalidRecord,
-    RecordNotFound,
     WriteInterrupted,
     cause_of,
-    interrupted,
 )
 from pymodels.keys import check_key, new_key
 from pymodels.law.canonical import canonical
 from pymodels.law.changes import Changes, apply, between
 from pymodels.law.values import Path, Record, same
 from pymodels.models import references
+from pymodels.models.batches import gone, insert_new, write_known
 from pymodels.models.meta import merged_options
 from pymodels.models.protocols import OpenStorage
 from pymodels.querying.plan import Row
@@ -80,7 +79,7 @@ def _save_changes(instance: Instance, row: Row, storage: OpenStorage) -> None:
     with _references_saved(instance, codec, storage):
         changes, before, after = _prepared(instance, row, storage)
         if changes and not storage.patch(row[0], changes, (before, after)):
-            raise _gone(row[0], storage)
+            raise gone(row[0], storage)
     codec.attach(instance, after, storage, mapper.transaction)
 
 
@@ -103,7 +102,7 @@ def _read_again(key: str, storage: OpenStorage) -> Row:
     """Read the record of an instance that was loaded in what was rolled back."""
     for row in storage.fetch((key,)):
         return row
-    raise _gone(key, storage)
+    raise gone(key, storage)
 
 
 def _references_saved(
@@ -113,10 +112,6 @@ def _references_saved(
     if not codec.reference_fields:
         return nullcontext()
     return references.saved_first(instance, storage)
-
-
-def _gone(key: str, storage: OpenStorage) -> RecordNotFound:
-    return RecordNotFound(f"the record {key!r} is gone from {storage}")
 
 
 def _taken(key: str, storage: OpenStorage, hint: str = "") -> DuplicateKey:
@@ -178,8 +173,8 @@ def _save_batch(batch: list[Any], storage: OpenStorage) -> list[str]:
                 new = [one for one in new if one.key is None]
             # What cannot be written is told before anything is.
             prepared = [(one, *_prepared(one, row, storage)) for one, row in known]
-            _insert_new(new, storage)
-            _save_known(prepared, storage, 0 if is_whole else len(new))
+            insert_new(new, storage)
+            write_known(prepared, storage, 0 if is_whole else len(new))
     except BaseException as error:
         if not is_whole:
             raise
@@ -195,53 +190,6 @@ def _codec(model: type) -> "ModelCodec":
         raise TypeError(f"instances of models are expected, not of {model.__name__}")
     codec: ModelCodec = model.__pymodels_codec__
     return codec
-
-
-def _insert_new(new: list[Any], storage: OpenStorage) -> None:
-    mappers = {model: storage.mapper(model) for model in set(map(type, new))}
-    rows = [mappers[type(one)].dump(new_key(), one) for one in new]
-    failure: Exception | None = None
-    done = len(rows)
-    try:
-        outcomes = list(storage.insert_many(rows))
-        if not all(outcomes):
-            failure = DuplicateKey("a value that must be unique, or a key, is taken")
-            done = 0 if storage.has_transactions else sum(outcomes)
-    except WriteInterrupted as error:
-        failure, done = error, error.done
-    for row, one in zip(rows[:done], new, strict=False):
-        model = type(one)
-        model.__pymodels_codec__.attach(one, row, storage, mappers[model].transaction)
-    if isinstance(failure, DuplicateKey) and done:
-        raise interrupted(failure, done) from failure
-    if failure is not None:
-        raise failure
-
-
-def _save_known(
-    prepared: list[tuple[Any, Changes, Row, Row]], storage: OpenStorage, done: int
-) -> None:
-    """Write what several instances have changed, with as few requests as can be.
-
-    ``done`` are those of the batch that were written before.
-    """
-    writes = [
-        (before[0], changes, (before, after))
-        for _, changes, before, after in prepared
-        if changes
-    ]
-    try:
-        outcomes = storage.patch_many(writes) if writes else []
-        for (key, _, _), was_there in zip(writes, outcomes, strict=True):
-            if not was_there:
-                gone = _gone(key, storage)
-                raise interrupted(gone, sum(outcomes)) if any(outcomes) else gone
-    except Exception as error:
-        raise (interrupted(error, done) if done else error) from cause_of(error)
-    for one, _, _, after in prepared:
-        model = type(one)
-        transaction = storage.mapper(model).transaction
-        model.__pymodels_codec__.attach(one, after, storage, transaction)
 
 
 def save_copy(
