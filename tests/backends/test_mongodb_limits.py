@@ -174,7 +174,7 @@ def test_an_update_that_is_refused_says_how_many_records_it_had_changed(storage)
         Member().save(storage, key=key)
     waiting = Member.objects(storage).where(email=None)
     with pytest.raises(
-        WriteInterrupted, match=r"1 records were updated.*email"
+        WriteInterrupted, match=r"1 records were written.*email"
     ) as told:
         waiting.update(email="x")
     assert told.value.done == 1

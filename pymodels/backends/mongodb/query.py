@@ -35,7 +35,7 @@ from pymodels.backends.mongodb.errors import translated
 from pymodels.backends.mongodb.explain import explained
 from pymodels.backends.mongodb.filters import Form, field_path, form
 from pymodels.backends.mongodb.indexes import BY_CODE_POINT
-from pymodels.backends.mongodb.keys import ID
+from pymodels.backends.mongodb.keys import ID, by_key
 from pymodels.backends.mongodb.order import (
     BEFORE_TEXT,
     Sorting,
@@ -52,6 +52,7 @@ from pymodels.backends.mongodb.terms import (
     joined,
     size_of,
 )
+from pymodels.backends.mongodb.writing import update_all
 
 FIRST_BATCH = 100
 """Documents of a first batch: few, so that the first one comes soon."""
@@ -60,6 +61,7 @@ SEVERAL_NAMES = 3
 """To sort by, the key included."""
 PARALLEL = "parallel arrays"
 """What the server says of a document with lists under two names of an order."""
+EACH = 500
 LARGE = 2**16
 """Bytes of an update that may make a document too large."""
 
@@ -229,18 +231,17 @@ class Query(BaseQuery[M]):
         return self.storage.call(delete, filter, writes=True).deleted_count
 
     def patch_pushed(self, pushed: Pushed, changes: Changes) -> int | None:
-        """Change at once, where that may be.
+        """Change at once, unless there is a slice, or a savepoint to go back to.
 
-        That is unless there is a slice, a savepoint to go back to, or a risk that
-        the server refuses one of the records after it has changed others, of which
-        it does not say how many.
+        Where there is a risk that the server refuses one of the records after it has
+        changed others, each is an update of its own: else it does not say how many.
         """
         if _is_sliced(pushed) or self.storage.is_in_savepoint:
             return None
         filter, update = self._filter(pushed), update_for(changes)
         is_whole = self.storage.session is not None or _is_of_one_key(pushed)
         if not is_whole and self._is_risky(changes, update):
-            return None
+            return self._patch_each(filter, update)
         update_many = self.storage.collection.update_many
         try:
             result = self.storage.call(update_many, filter, update, writes=True)
@@ -252,6 +253,27 @@ class Query(BaseQuery[M]):
                 ) from error
             raise
         return result.matched_count
+
+    def _patch_each(self, filter: Form, update: Any) -> int:
+        """Change one document after the other, if it still fulfils the filter."""
+        collection, done = self.storage.collection, 0
+        documents = self.storage.call(collection.find, filter, {"_id": 1})
+        keys = (document["_id"] for _, document in self.storage.rows(documents))
+        while batch := list(islice(keys, EACH)):
+            updates = [({"$and": [by_key(key), filter]}, update) for key in batch]
+            try:
+                done += update_all(collection, updates, self.storage)
+            except errors.WriteUncertain:
+                raise
+            except errors.PyModelsError as error:
+                cause: BaseException = error
+                if isinstance(error, errors.WriteInterrupted):
+                    done, cause = done + error.done, error.__cause__ or error
+                if not done:
+                    raise
+                text = f"{done} records were written, then: {cause}"
+                raise errors.WriteInterrupted(text, done) from cause
+        return done
 
     def _is_risky(self, changes: Changes, update: Any) -> bool:
         """Say whether a value must be unique, or may make a document too large."""
@@ -312,9 +334,9 @@ def _checked(pushed: Pushed) -> int:
 
     None of them, where rows are skipped, or where the last keys come first.
     """
-    by_key = [one for one in pushed.order if one.path == KEY]
+    of_key = [one for one in pushed.order if one.path == KEY]
     # Without a name of its own, the key goes as the last name does.
-    if pushed.start or [*by_key, pushed.order[-1]][0].descending:
+    if pushed.start or [*of_key, pushed.order[-1]][0].descending:
         return 0
     if pushed.order[0].path == KEY:
         return 1

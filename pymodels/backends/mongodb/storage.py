@@ -284,7 +284,7 @@ class Storage(BaseStorage):
         """Make the changes of all records in one request; foreign keys one by one."""
         keys = [key for key, _, _ in patches]
         self._note(keys)
-        updates = [(key, update_for(changes)) for key, changes, _ in patches]
+        updates = [(by_key(key), update_for(asked)) for key, asked, _ in patches]
         found = update_all(self.collection, updates, self, self.session)
         if found == len(patches):
             return [True] * found

@@ -160,19 +160,16 @@ def _removed(
 
 def update_all(
     collection: Collection[Document],
-    updates: Sequence[tuple[str, Any]],
+    updates: Sequence[tuple[Document, Any]],
     where: object,
-    session: ClientSession | None,
+    session: ClientSession | None = None,
 ) -> int:
-    """Change documents by their keys; say how many were there.
+    """Change documents, each the one of a filter; say how many were there.
 
     Raises `WriteInterrupted` if one is refused after others were changed; in a
     transaction none of them stays.
     """
-    found = [
-        UpdateOne(by_key(key), update, collation=BY_CODE_POINT)
-        for key, update in updates
-    ]
+    found = [UpdateOne(one, update, collation=BY_CODE_POINT) for one, update in updates]
     try:
         with translated(where, writes=True):
             return collection.bulk_write(found, session=session).matched_count
@@ -183,7 +180,7 @@ def update_all(
         done = (cause.details or {}).get("nMatched", 0)
         if not done or isinstance(error, errors.WriteUncertain):
             raise
-        text = f"{done} were written, then: {error}"
+        text = f"{done} records were written, then: {error}"
         raise errors.WriteInterrupted(text, done) from error
 
 
@@ -239,8 +236,9 @@ def _refused(
         ours = translation(error, where, writes=True, failure=next(iter(others), None))
         if not done or isinstance(ours, errors.WriteUncertain):
             raise ours from error
-        text = f"{done} were written, then: {ours}"
-        raise errors.WriteInterrupted(text, done) from error
+        ours.__cause__ = error
+        text = f"{done} records were written, then: {ours}"
+        raise errors.WriteInterrupted(text, done) from ours
     except (driver_errors.PyMongoError, *NOT_BSON) as error:
         raise translation(error, where, writes=True) from error
     return []
