@@ -5,9 +5,7 @@ record, then pydantic's validation of it (law 14).
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import (
-    suppress,
-)
+from contextlib import AbstractContextManager, suppress
 from functools import cached_property
 from typing import Any
 
@@ -267,7 +265,9 @@ class ModelCodec:
 
     # Updates by query.
 
-    def changes_to(self, values: Mapping[str, Any], storage: OpenStorage) -> Changes:
+    def changes_to(
+        self, values: Mapping[str, Any], storage: OpenStorage
+    ) -> AbstractContextManager[Changes]:
         """Give the changes that set fields, or nested paths, in any record."""
         return updates.changes_to(self, values, storage)
 
@@ -278,7 +278,7 @@ class ModelCodec:
 
     def whole_change(
         self, values: Mapping[str, Any], storage: OpenStorage
-    ) -> Callable[[Row], Row] | None:
+    ) -> AbstractContextManager[Callable[[Row], Row] | None]:
         """Give the function that validates a row with new values, and puts them in.
 
         None where each value can be validated by itself.

@@ -1,6 +1,7 @@
 """New values for fields, one by one: validated as their fields, then encoded."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import ValidationError
@@ -21,11 +22,13 @@ from pymodels.querying.plan import Row
 from pymodels.querying.protocols import Codec
 
 
+@contextmanager
 def changes_to(
     codec: Codec, values: Mapping[str, Any], storage: OpenStorage
-) -> Changes:
+) -> Iterator[Changes]:
     """Give the changes that set fields, or nested paths, in any record.
 
+    What they refer to is saved first, and removed if what is done with them fails.
     Raises pydantic's `ValidationError`, a `QueryError` for what cannot be set,
     and `NotInModel` if the new values by themselves would break membership.
     """
@@ -41,7 +44,7 @@ def changes_to(
                 f"update({', '.join(values)}) would take records out of "
                 f"{codec.model.__name__}: {codec.membership}"
             )
-    return changes
+        yield changes
 
 
 def _settable(codec: Codec, name: str) -> tuple[Path, Path]:
@@ -166,9 +169,10 @@ def _below(node: Schema, name: str, definitions: dict[str, Schema]) -> Schema | 
 # Where a field cannot be validated by itself.
 
 
+@contextmanager
 def whole_change(
     codec: Codec, values: Mapping[str, Any], storage: OpenStorage
-) -> Callable[[Row], Row] | None:
+) -> Iterator[Callable[[Row], Row] | None]:
     """Give the function from a row to the row with the values in it, all validated.
 
     None where each value can be validated by itself. The function raises
@@ -176,46 +180,49 @@ def whole_change(
     """
     paths = {name: _settable(codec, name) for name in values}
     if not any(_is_part_of_whole(codec.shape, path) for path, _ in paths.values()):
-        return None
+        yield None
+        return
     alone = {
         name: value
         for name, value in values.items()
         if not takes_info(codec, paths[name][0])
     }
-    changes = changes_to(codec, alone, storage)
     asked = {paths[name][1]: value for name, value in values.items()}
     _refuse_overlap(asked)
-    given = Changes({**asked, **changes.sets})
+    with changes_to(codec, alone, storage) as changes:
+        given = Changes({**asked, **changes.sets})
+        yield lambda row: _changed_as_a_whole(codec, row, given, storage)
 
-    def change(row: Row) -> Row:
-        key, record = row[0], storage.decode(row, codec.shape)
-        try:
-            made = _validated_with(codec, record, given)
-            codec.check(apply(record, made), key)
-        except ValidationError as error:
-            raise InvalidRecord(
-                f"the record {key!r} would not be a valid {codec.model.__name__} after "
-                f"this update: {error}",
-                key,
-                error.errors(),
-            ) from error
-        except NotInModel as error:
-            raise NotInModel(f"the record {key!r}: {error}") from error
-        return storage.patched(row, made)
 
-    return change
+def _changed_as_a_whole(
+    codec: Codec, row: Row, given: Changes, storage: OpenStorage
+) -> Row:
+    key, record = row[0], storage.decode(row, codec.shape)
+    try:
+        made = _validated_with(codec, record, given)
+        codec.check(apply(record, made), key)
+    except ValidationError as error:
+        raise InvalidRecord(
+            f"the record {key!r} would not be a valid {codec.model.__name__} after "
+            f"this update: {error}",
+            key,
+            error.errors(),
+        ) from error
+    except NotInModel as error:
+        raise NotInModel(f"the record {key!r}: {error}") from error
+    return storage.patched(row, made)
 
 
 def _is_part_of_whole(shape: Shape, path: Path) -> bool:
     """Say whether something around a path validates as a whole."""
     around: Shape | None = shape
     for name in path:
-        if around is None or around.validates_as_whole:
+        if around is None:
             break
+        if around.validates_as_whole:
+            return True
         around = around.step(name)[1]
-    else:
-        return False
-    return around is not None
+    return False
 
 
 def takes_info(codec: Codec, path: Path) -> bool:

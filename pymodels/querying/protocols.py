@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, TypeGuard, TypeVar
 
 from pymodels.indexes import BoundIndex
@@ -80,8 +81,13 @@ class Codec(Protocol):
     def round(self, instance: Any, storage: Any) -> None:
         """Cut an instance's datetimes to what its storage keeps of them."""
 
-    def changes_to(self, values: Mapping[str, Any], storage: Any) -> Changes:
-        """Give the changes that set fields, or nested paths, in any record."""
+    def changes_to(
+        self, values: Mapping[str, Any], storage: Any
+    ) -> AbstractContextManager[Changes]:
+        """Give the changes that set fields, or nested paths, in any record.
+
+        What is saved for them is removed if what is done with them fails.
+        """
 
     @property
     def validates_as_whole(self) -> bool:
@@ -89,7 +95,7 @@ class Codec(Protocol):
 
     def whole_change(
         self, values: Mapping[str, Any], storage: Any
-    ) -> Callable[[Row], Row] | None:
+    ) -> AbstractContextManager[Callable[[Row], Row] | None]:
         """Give the function that validates a row with new values, and puts them in.
 
         None where each value can be validated by itself.

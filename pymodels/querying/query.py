@@ -22,6 +22,7 @@ from pymodels.errors import (
 from pymodels.hooks import IS_THERE, QueryHooks, refuse_overrides
 from pymodels.keys import is_key
 from pymodels.law import predicates as p
+from pymodels.law.changes import Changes
 from pymodels.law.evaluate import matcher
 from pymodels.law.values import KEY, Kind, Path, Record, copied, kind_of, read, sort_key
 from pymodels.querying.binding import bind, parse_lookups, parse_order, parse_path
@@ -369,9 +370,14 @@ class BaseQuery(QueryHooks[M]):
         membership; nothing is written then. Raises `InvalidRecord` for a record that,
         as a whole, would not load.
         """
-        if (change := self.codec.whole_change(values, self.storage)) is not None:
-            return self._write_each("updated", change)
-        changes = self.codec.changes_to(values, self.storage)
+        with self.codec.whole_change(values, self.storage) as change:
+            if change is not None:
+                return self._write_each("updated", change)
+        with self.codec.changes_to(values, self.storage) as changes:
+            return self._changed(changes)
+
+    def _changed(self, changes: Changes) -> int:
+        """Make changes in all the records; say how many."""
         if not changes:
             return self.count()
         if not self._skips_invalid:

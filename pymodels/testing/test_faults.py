@@ -64,6 +64,8 @@ def story(storage: BaseStorage) -> Iterator[Step]:
     first = jobs.where(key=three[0].key, state__matches="^taken$")
     yield Step(lambda: first.update(owner="me"), [])
     yield Step(lambda: people.where(name="Eve").update(age=7), [])
+    lima = City(name="Lima")
+    yield Step(lambda: people.where(name="Bob").update(home=lima), [lima])
 
     if storage.has_transactions:
         ann, zoe = Person(name="Ann"), Person(name="Zoe", home=Reference(oslo))
