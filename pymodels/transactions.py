@@ -15,8 +15,6 @@ from weakref import ref
 class StaleRow(tuple[Any, ...]):
     """A row that may never have been stored: the next save reads the record first."""
 
-    __slots__ = ()
-
 
 class Transaction:
     """One that is open, or a savepoint inside one."""
@@ -77,7 +75,12 @@ def _note(
 
 
 def _stale(row: tuple[Any, ...] | None) -> StaleRow | None:
-    return None if row is None else StaleRow(row)
+    if row is None:
+        return None
+    stale = StaleRow(row)
+    # What an instance keeps beside its row stays.
+    vars(stale).update(getattr(row, "__dict__", {}))
+    return stale
 
 
 _open: ContextVar[tuple[Transaction, ...]] = ContextVar("transactions", default=())

@@ -290,7 +290,7 @@ def test_undeclared_fields_are_never_touched(storage):
     assert found["address"]["city"] == "Paris"
 
 
-def test_a_changed_list_loses_what_was_undeclared_inside(storage):
+def test_a_changed_list_keeps_what_was_undeclared_inside(storage):
     class Holder(Model):
         streets: list[Street] = []
 
@@ -298,10 +298,7 @@ def test_a_changed_list_loses_what_was_undeclared_inside(storage):
     one = storage.get(Holder, "k")
     one.streets[1].name = "c"
     one.save()
-    assert storage["k"]["streets"] == [
-        {"name": "a", "number": None},
-        {"name": "c", "number": None},
-    ]
+    assert storage["k"]["streets"] == [{"name": "a", "zip": "x"}, {"name": "c"}]
 
 
 def test_two_writers_of_different_fields_do_not_undo_each_other(storage, ada):
@@ -452,13 +449,16 @@ def test_a_default_assigned_in_a_nested_model_is_written(storage):
     assert storage["k"]["address"] == {"city": "y", "lines": []}
 
 
-def test_fresh_values_of_a_default_factory_are_written(storage):
+def test_what_a_default_factory_made_up_is_no_change(storage):
     class Stamped(Model):
         name: str
         id: uuid.UUID = Field(default_factory=uuid.uuid4)
 
     storage["k"] = {"name": "x"}
     one = storage.get(Stamped, "k")
+    one.save()
+    assert storage["k"] == {"name": "x"}
+    one.id = one.id
     one.save()
     assert storage["k"] == {"name": "x", "id": str(one.id)}
     assert storage.get(Stamped, "k").id == one.id
@@ -489,6 +489,9 @@ def test_what_a_validator_normalises_is_no_change(storage, writes):
     one.save()
     assert storage["k"] == {"name": "  Ada ", "other": 2}
     assert writes.paths() == [("other",)]
+    one.name = one.name
+    one.save()
+    assert storage["k"] == {"name": "ada", "other": 2}
 
 
 def test_what_a_validator_made_is_written_when_new(storage):
@@ -1056,6 +1059,25 @@ def test_save_many_says_how_many_batches_were_done(storage):
         storage.save_many(failing())
     assert interrupted.value.done == 2000
     assert len(storage) == 2000
+
+
+def test_save_many_tells_what_an_iterable_raised(storage):
+    def failing(number: int) -> Iterator[Person]:
+        yield from people(number)
+        raise KeyError("no more")
+
+    with pytest.raises(pymodels.WriteInterrupted, match="no more") as interrupted:
+        storage.save_many(failing(4100))
+    assert interrupted.value.done == len(storage) == 4000
+    assert type(interrupted.value.__cause__) is KeyError
+    with pytest.raises(KeyError):
+        storage.save_many(failing(100))
+    assert len(storage) == 4000
+    if storage.has_transactions:
+        with pytest.raises(KeyError) as failed, storage.transaction():
+            storage.save_many(failing(450))
+        assert failed.value.__notes__ == ["400 instances stay in the transaction"]
+        assert len(storage) == 4000
 
 
 def test_save_many_takes_one_instance_twice_once(storage):

@@ -27,6 +27,7 @@ from pymodels.law.shapes import Reading, Shape
 from pymodels.law.values import Kind, Path, Record, copied, read
 from pymodels.models import references, updates
 from pymodels.models.fields import shape_of_model
+from pymodels.models.kept import Keeper, kept_of, with_kept
 from pymodels.models.meta import (
     bound_indexes,
     check_stored_names,
@@ -116,6 +117,11 @@ class ModelCodec:
         return self.shape.is_validated or any(m.shape.is_validated for m in members)
 
     @cached_property
+    def keeper(self) -> Keeper:
+        """What an instance keeps of its loading; false where that is nothing."""
+        return Keeper(self.model.__pydantic_core_schema__, self.shape)
+
+    @cached_property
     def indexes(self) -> tuple[BoundIndex, ...]:
         """The indexes of `Meta`, bound to stored names."""
         return bound_indexes(self.model, self.shape, self.membership)
@@ -138,6 +144,18 @@ class ModelCodec:
             self.settle(instance, storage)
         if storage.keeps_milliseconds:
             self.round(instance, storage)
+        if self.keeper:
+            self.set_row(instance, self.keeper.keep(instance, row))
+
+    def note_converted(
+        self, instance: Instance, stored: Record, record: Record
+    ) -> None:
+        """Note in what an instance that was made of a record differs from its row."""
+        row = self.row_of(instance)
+        if row is not None and (kept := kept_of(row)) is not None:
+            left, changed = self.keeper.left(kept, stored, record)
+            kept = left._replace(assigned=changed)
+            self.set_row(instance, with_kept(row, kept))
 
     def settle(self, instance: Instance, storage: OpenStorage) -> None:
         """Tell the references in an instance where they stand."""
@@ -189,6 +207,7 @@ class ModelCodec:
         # No instance has so many fields where extra ones are kept.
         size = -1 if self.keeps_extra else len(all_fields)
         refers = bool(self.reference_fields)
+        keep = self.keeper.keep if self.keeper else None
 
         def attach(instance: Any, row: Row) -> Any:
             set_row(instance, row)
@@ -198,6 +217,8 @@ class ModelCodec:
                 set_fields_set(instance, all_fields)
             if refers:
                 self.settle(instance, storage)
+            if keep is not None:
+                set_row(instance, keep(instance, row))
             return instance
 
         return attach

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict
 from pymodels.errors import DefinitionError
 from pymodels.keys import check_key, new_key
 from pymodels.law.canonical import canonical
-from pymodels.models import references, saving
+from pymodels.models import changed, references, saving
 from pymodels.models.codec import ModelCodec
+from pymodels.models.kept import carried, note_assigned
 from pymodels.models.meta import (
     assigned_plainly,
     check_names,
@@ -60,6 +61,7 @@ class Model(BaseModel):
     __pymodels_codec__: ClassVar[Any] = _Unmade()
     __pymodels_references__: ClassVar[frozenset[str]] = frozenset()
     __pymodels_careful__: ClassVar[bool] = True
+    __pymodels_keeps__: ClassVar[bool] = False
 
     if not TYPE_CHECKING:
         # To a checker these would allow any name.
@@ -72,6 +74,8 @@ class Model(BaseModel):
         def __setattr__(self, name, value):
             if not (self.__pymodels_careful__ and assigned_plainly(self, name, value)):
                 super().__setattr__(name, value)
+                if self.__pymodels_keeps__:
+                    note_assigned(_row_of(self), name)
             if name in self.__pymodels_references__:
                 where = self.storage
                 if where is not None:
@@ -105,6 +109,7 @@ class Model(BaseModel):
         _ = codec.indexes
         cls.__pymodels_references__ = frozenset(codec.reference_fields)
         cls.__pymodels_careful__ = codec.shape.is_validated or codec.keeps_extra
+        cls.__pymodels_keeps__ = bool(codec.keeper)
 
     @classmethod
     def model_rebuild(cls, **options: Any) -> bool | None:
@@ -218,7 +223,7 @@ class Model(BaseModel):
         check_model(model)
         row, where = _row_of(self), self.storage
         codec = model.__pymodels_codec__
-        record = saving.whole_record(self, row, where)
+        record = changed.whole_record(self, row, where)
         known = {
             name: value for name, value in overrides.items() if name in codec.fields
         }
@@ -233,6 +238,7 @@ class Model(BaseModel):
         instance: O = codec.validator.validate_python(record)
         if row is not None and where is not None:
             codec.attach(instance, saving.UnaskedRow(row), where)
+            codec.note_converted(instance, where.decode(row, codec.shape), record)
         return instance
 
     def delete(self) -> None:
@@ -335,7 +341,7 @@ def _storage_of(instance: Model) -> "BaseStorage | type[BaseStorage] | None":
 
 
 def _carried(source: Model, target: I) -> I:
-    row, where = _row_of(source), _storage_of(source)
+    row, where = carried(_row_of(source)), _storage_of(source)
     if row is not None:
         set_row(target, row)
     if where is not None:

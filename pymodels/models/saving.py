@@ -1,29 +1,21 @@
-"""The way of a save: new instances, changed ones, batches, copies.
-
-The stored form of a loaded instance is the snapshot: loading it again tells what a
-field was, with defaults and normalising validators applied on both sides, so that
-neither is taken for a change of the user's.
-"""
+"""The way of a save: new instances, changed ones, batches, copies."""
 
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from datetime import date
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pymodels.errors import (
     DuplicateKey,
-    InvalidRecord,
-    WriteInterrupted,
     cause_of,
+    interrupted,
 )
 from pymodels.keys import check_key, new_key
-from pymodels.law.canonical import canonical
-from pymodels.law.changes import Changes, apply, between
-from pymodels.law.values import Path, Record, same
+from pymodels.law.changes import Changes
 from pymodels.models import references
 from pymodels.models.batches import gone, insert_new, write_known
-from pymodels.models.meta import merged_options
+from pymodels.models.changed import find_changes, whole_record
+from pymodels.models.kept import kept_of, with_kept
 from pymodels.models.protocols import OpenStorage
 from pymodels.querying.plan import Row
 from pymodels.querying.protocols import Instance, is_model
@@ -35,11 +27,6 @@ if TYPE_CHECKING:
 
 class UnaskedRow(tuple[Any, ...]):
     """A row of which nobody has asked whether it belongs to the instance's model."""
-
-    __slots__ = ()
-
-
-# The way of a save.
 
 
 def save(
@@ -90,7 +77,7 @@ def _prepared(
     codec: ModelCodec = type(instance).__pymodels_codec__
     is_unasked = isinstance(row, UnaskedRow | StaleRow)
     if isinstance(row, StaleRow):
-        row = _read_again(row[0], storage)
+        row = _read_again(row, codec, storage)
     changes = find_changes(instance, row, storage)
     changed = storage.patched(row, changes) if changes else row
     if is_unasked or (changes and not changes.is_checked):
@@ -98,11 +85,15 @@ def _prepared(
     return changes, tuple(row), tuple(changed)
 
 
-def _read_again(key: str, storage: OpenStorage) -> Row:
+def _read_again(row: Row, codec: "ModelCodec", storage: OpenStorage) -> Row:
     """Read the record of an instance that was loaded in what was rolled back."""
-    for row in storage.fetch((key,)):
-        return row
-    raise gone(key, storage)
+    for found in storage.fetch((row[0],)):
+        kept = kept_of(row)
+        if kept is None:
+            return found
+        records = storage.decode(row, codec.shape), storage.decode(found, codec.shape)
+        return with_kept(found, codec.keeper.left(kept, *records)[0])
+    raise gone(row[0], storage)
 
 
 def _references_saved(
@@ -128,21 +119,19 @@ def save_many(
     """
     keys: list[str] = []
     source = iter(instances)
-    while batch := list(islice(source, size)):
-        try:
+    try:
+        while batch := list(islice(source, size)):
             keys += _save_batch(batch, storage)
-        except Exception as error:
-            if isinstance(error, WriteInterrupted):
-                done = len(keys) + error.done
-                raise WriteInterrupted(str(error), done) from error.__cause__
-            if not keys:
-                raise
-            if is_inside:
-                error.add_note(f"{len(keys)} instances stay in the transaction")
-                raise
-            raise WriteInterrupted(
-                f"{len(keys)} instances were saved, then: {error}", len(keys)
-            ) from error
+    except Exception as error:
+        if is_inside:
+            # Whether that is undone is for the transaction to say.
+            cause = cause_of(error)
+            if keys:
+                cause.add_note(f"{len(keys)} instances stay in the transaction")
+            raise cause from cause.__cause__
+        if not keys:
+            raise
+        raise interrupted(error, len(keys)) from cause_of(error)
     return keys
 
 
@@ -209,157 +198,3 @@ def save_copy(
             codec.check(record, key)
         if not target.insert(target.encode(key, record)):
             raise _taken(key, target)
-
-
-# What has changed.
-
-
-# Types whose values are stored alike if they are equal.
-_SIMPLE = frozenset({str, int, bool, type(None), date, bytes})
-_SCALARS = _SIMPLE | {float}
-
-
-def find_changes(instance: Instance, row: Row, storage: OpenStorage) -> Changes:
-    """Find the paths in which an instance differs from its stored form."""
-    codec = type(instance).__pymodels_codec__
-    references.adopt(instance)
-    codec.round(instance, storage)
-    try:
-        old = storage.mapper(type(instance)).load(row)
-    except InvalidRecord:
-        # It was converted from another model: all that it has is compared.
-        return _against_record(instance, codec, storage.decode(row, codec.shape))
-    names = _differing(vars(instance), vars(old), codec.fields)
-    loaded = old.__pydantic_fields_set__
-    if len(loaded) < len(codec.fields):
-        # What the store lacks is written where it was given.
-        given = codec.fields.keys() & instance.model_fields_set
-        names |= given - loaded
-    simple = _scalar_changes(instance, names, codec)
-    if simple is not None:
-        return simple
-    if codec.keeps_extra:
-        before, after = codec.record_of(old), codec.record_of(instance)
-    elif names:
-        before = codec.record_of(old, include=names)
-        after = codec.record_of(instance, include=names)
-    else:
-        return Changes()
-    _drop_absent(before, after, storage.decode(row, codec.shape), instance)
-    replaced = _replaced(vars(old), vars(instance), codec.names)
-    return between(before, after, codec.shape, replaced)
-
-
-def _scalar_changes(
-    instance: Instance, names: set[str], codec: "ModelCodec"
-) -> Changes | None:
-    """Give the changes of plain fields, which need neither serializer nor diff.
-
-    None where a value is not of the field's exact type, or the field is not plain.
-    """
-    types, values = codec.exact_types, vars(instance)
-    if types is None:
-        return None
-    sets: dict[Path, Any] = {}
-    for name in names:
-        kind = type(values[name])
-        if kind not in types[name] or kind not in _SCALARS:
-            return None
-        stored = codec.names.get(name, name)
-        sets[(stored,)] = canonical(values[name], f"{codec.model.__name__}.{name}")
-    return Changes(sets, shape=codec.shape, is_checked=not codec.is_validated)
-
-
-def _differing(
-    new: dict[str, Any], old: dict[str, Any], fields: Iterable[str]
-) -> set[str]:
-    found = set()
-    for name in fields:
-        value, was = new.get(name), old.get(name)
-        if value is not was and not _is_unchanged(value, was):
-            found.add(name)
-    return found
-
-
-def _is_unchanged(value: Any, was: Any) -> bool:
-    """Say whether two values are surely stored alike; False where that takes more."""
-    kind = type(value)
-    if kind is not type(was):
-        return False
-    if kind in _SIMPLE:
-        return bool(value == was)
-    if kind is float:
-        # 0.0 equals -0.0, and is another number to write.
-        return bool(value == was and (value or str(value) == str(was)))
-    if kind is list:
-        return len(value) == len(was) and all(map(_is_unchanged, value, was))
-    return False
-
-
-def _drop_absent(before: Record, after: Record, stored: Record, value: Any) -> None:
-    """Take out of ``before`` what the store lacks and is to be written, whole.
-
-    That is what was given, or differs from the default that loading filled in.
-    """
-    given, parts = _parts(value)
-    for name in list(before):
-        was, now = before[name], after.get(name)
-        if name not in stored:
-            if name in given or not same(was, now):
-                del before[name]
-        elif type(was) is type(now) is type(stored[name]) is dict:
-            _drop_absent(was, now, stored[name], parts.get(name))
-
-
-def _parts(value: Any) -> tuple[set[str], dict[str, Any]]:
-    """Give the names that were given to a value, and its parts, as they are stored."""
-    if isinstance(value, dict):
-        return set(), value
-    parts = getattr(value, "__dict__", {})
-    names: dict[str, str] = {}
-    if is_model(type(value)):
-        names = merged_options(type(value))["names"]
-    given = {names.get(name, name) for name in getattr(value, "model_fields_set", ())}
-    return given, {names.get(name, name): part for name, part in parts.items()}
-
-
-def _against_record(instance: Instance, codec: "ModelCodec", record: Record) -> Changes:
-    after = codec.record_of(instance)
-    before = {name: value for name, value in record.items() if name in after}
-    return between(before, after, codec.shape)
-
-
-def _replaced(
-    old: dict[str, Any], new: dict[str, Any], names: dict[str, str]
-) -> frozenset[Path]:
-    """Find the nested values that became another class: these are written whole."""
-    found: set[Path] = set()
-    for name, value in new.items():
-        _find_replaced(old.get(name), value, (names.get(name, name),), found)
-    return frozenset(found)
-
-
-def _find_replaced(old: Any, new: Any, path: Path, found: set[Path]) -> None:
-    if type(old) is not type(new):
-        found.add(path)
-    elif isinstance(new, dict) or hasattr(type(new), "__pydantic_fields__"):
-        before = _parts(old)[1]
-        for name, value in _parts(new)[1].items():
-            if name in before:
-                _find_replaced(before[name], value, (*path, str(name)), found)
-
-
-def whole_record(
-    instance: Instance, row: Row | None, storage: OpenStorage | None
-) -> Record:
-    """Give the record as it would be after a save, undeclared fields included."""
-    codec: ModelCodec = type(instance).__pymodels_codec__
-    if row is None:
-        return codec.record_of(instance)
-    if storage is None:
-        raise ValueError(
-            f"{instance!r} is kept in a storage that it does not know, as it was "
-            "unpickled: save(storage) tells it"
-        )
-    changes = find_changes(instance, row, storage)
-    return apply(storage.decode(row, codec.shape), changes)

@@ -33,6 +33,7 @@ _TESTS = (
     "test_lookups",
     "test_models",
     "test_saving",
+    "test_saving_unchanged",
     "test_writers",
     "test_conditional_writes",
     "test_whole_models",

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal
+from itertools import count
+from typing import Annotated, Any, Literal
 
+from pydantic import AfterValidator, BaseModel, Field
 from typing_extensions import TypedDict  # pydantic wants it before Python 3.12
 
 from pymodels.models.model import Model
@@ -176,3 +178,22 @@ class Job(Model):
 
     state: str
     owner: str | None = None
+
+
+class Ticket(BaseModel):
+    """An element of a list, of which another program knows more."""
+
+    seat: str = ""
+    price: int = 0
+    number: int = Field(default_factory=count(1).__next__)
+    stubs: list[Label] = []
+
+
+class Booking(Model):
+    """A list of maps, a default that is never the same, a validator of that kind."""
+
+    name: str
+    token: int = Field(default_factory=count(1).__next__)
+    tickets: list[Ticket] = []
+    sizes: list[Size] = []
+    stamped: Annotated[str, AfterValidator(lambda text: f"{text}!")] = ""
