@@ -38,6 +38,7 @@ _TESTS = (
     "test_conditional_writes",
     "test_whole_models",
     "test_faults",
+    "test_programs",
     "test_reference",
     "test_transactions",
     "test_errors",
