@@ -53,10 +53,14 @@ def write_known(
         outcomes = storage.patch_many(writes) if writes else []
         for (key, _, _), was_there in zip(writes, outcomes, strict=True):
             if not was_there:
-                error = gone(key, storage)
-                raise interrupted(error, sum(outcomes)) if any(outcomes) else error
+                missing = gone(key, storage)
+                if any(outcomes):
+                    raise interrupted(missing, sum(outcomes)) from missing
+                raise missing
     except Exception as error:
-        raise (interrupted(error, done) if done else error) from cause_of(error)
+        if not done:
+            raise
+        raise interrupted(error, done) from cause_of(error)
     for one, _, _, after in prepared:
         model = type(one)
         transaction = storage.mapper(model).transaction

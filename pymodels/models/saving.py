@@ -169,8 +169,8 @@ def _save_batch(batch: list[Any], storage: OpenStorage) -> list[str]:
             raise
         for one, before in pairs:
             codecs[type(one)].set_row(one, before)
-        # All of it was undone.
-        raise cause_of(error) from error.__cause__
+        cause = cause_of(error)  # all of it was undone
+        raise cause from cause.__cause__
     return [one.key for one in batch]
 
 

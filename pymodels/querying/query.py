@@ -18,6 +18,7 @@ from pymodels.errors import (
     RecordNotFound,
     WriteInterrupted,
     WriteUncertain,
+    cause_of,
 )
 from pymodels.hooks import IS_THERE, QueryHooks, refuse_overrides
 from pymodels.keys import is_key
@@ -410,7 +411,7 @@ class BaseQuery(QueryHooks[M]):
         except WriteInterrupted as error:
             if not is_whole:
                 raise
-            cause = error.__cause__ or error
+            cause = cause_of(error)
             cause.add_note(f"nothing was {what}")
             raise cause from cause.__cause__
         except WriteUncertain:

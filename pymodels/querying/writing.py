@@ -11,7 +11,7 @@ from itertools import islice
 from time import monotonic, sleep
 from typing import Protocol
 
-from pymodels.errors import StorageBusy, WriteInterrupted, WriteUncertain
+from pymodels.errors import StorageBusy, cause_of, interrupted
 from pymodels.querying.plan import Row
 
 BATCH = 500
@@ -52,16 +52,9 @@ def write_each(
             for written in _rounds(storage, batch, fulfils, change, patience):
                 done += written
     except Exception as error:
-        cause: BaseException = error
-        if isinstance(error, WriteInterrupted):
-            done, cause = done + error.done, error.__cause__ or error
         if not done:
             raise
-        if isinstance(cause, WriteUncertain):
-            cause.add_note(f"{done} records were written before")
-            raise cause from cause.__cause__
-        text = f"{done} records were written, then: {cause}"
-        raise WriteInterrupted(text, done) from cause
+        raise interrupted(error, done) from cause_of(error)
     return done
 
 

@@ -48,6 +48,9 @@ def story(storage: BaseStorage) -> Iterator[Step]:
     yield Step(lambda: ada.save(storage), [ada, london])
     ada.age = 36
     yield Step(ada.save, [ada])
+    yield Step(lambda: ada.save_as("copy", storage), [])
+    job = Job(state="fixed")
+    yield Step(lambda: job.save(storage, key="fixed", replace=True), [job])
     ada.home = paris
     yield Step(ada.save, [ada, paris])
 
@@ -127,7 +130,9 @@ def check(
     keys = {instance.key for instance in step.instances} - {None}
     assert keys <= new.keys(), "what was not written has no key"
     if not is_uncertain:
-        assert new.keys() - old.keys() <= keys | {"raw"}, "what was written has its key"
+        assert new.keys() - old.keys() <= keys | {"raw", "copy"}, (
+            "what was written has its key"
+        )
 
 
 def tell(storage: BaseStorage, at: int, after: bool) -> Fault:

@@ -188,6 +188,12 @@ class Program:
             self.expect(lambda: held.instance.save(self.storage), self.is_gone(held))
             self.saved(held)
 
+    def known(self, held: Held) -> Record | None:
+        """Give what a save of an instance compares it with."""
+        if held.known is not STALE or held.key is None:
+            return held.known
+        return {name: self.records[held.key].get(name) for name in held.values}
+
     def is_gone(self, held: Held) -> bool:
         """Say whether the save of an instance must fail."""
         if held.key is None or held.key in self.records:
@@ -204,9 +210,7 @@ class Program:
             assert held.key not in {None, *self.records}, "\n".join(self.told)
             self.records[str(held.key)] = values
         elif (record := self.records.get(held.key)) is not None:
-            known: Record = held.known or {}
-            if held.known is STALE:
-                known = {name: record.get(name) for name in values}
+            known = self.known(held) or {}
             changed = {n: v for n, v in values.items() if v != known[n]}
             self.records[held.key] = {**record, **changed}
         else:
@@ -219,6 +223,10 @@ class Program:
         batch = self.random.sample(able, min(len(able), 3))
         self.tell(f"save_many {[self.label(held) for held in batch]}")
         self.storage.save_many([held.instance for held in batch])
+        for held in batch:
+            # All are compared before any is written.
+            self.note_write(held)
+            held.known = self.known(held)
         for held in batch:
             self.saved(held)
 
