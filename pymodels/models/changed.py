@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pymodels.errors import InvalidRecord
 from pymodels.law.canonical import canonical
 from pymodels.law.changes import Changes, apply, between
-from pymodels.law.values import Path, Record
+from pymodels.law.values import Path, Record, same
 from pymodels.models import references
 from pymodels.models.kept import Kept, kept_of
 from pymodels.models.lists import Lists, drop_absent, replaced_in
@@ -63,7 +63,7 @@ def find_changes(instance: Instance, row: Row, storage: OpenStorage) -> Changes:
     given = {codec.names.get(name, name) for name in given}
     _see_stored(before, stored, given)
     drop_absent(before, after, stored, (old, instance), given)
-    if codec.keeper.lists:
+    if codec.keeper.lists and not same(before, after):
         Lists(codec.keeper, kept, old).merge(before, after, stored, instance)
     replaced = replaced_in(vars(old), vars(instance), codec.names)
     return between(before, after, codec.shape, replaced)

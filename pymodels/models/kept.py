@@ -32,7 +32,7 @@ class Kept(NamedTuple):
     given: frozenset[str] | None
     """The names that were given then; None where loading again tells."""
     elements: tuple[Any, ...]
-    """The elements of its lists of maps, in the order of `elements_of`."""
+    """The elements of its lists of maps, in the order of `Keeper.elements_of`."""
     assigned: set[str]
     """The fields that were assigned since."""
 
@@ -92,6 +92,9 @@ class Keeper:
         )
         """Fields with lists of maps that are stored in the order they are shown in."""
         self.shape = shape
+        self._listed = [(name, shape.members[name].shape) for name in self.lists]
+        # By identity: the shapes live as long as the model's does.
+        self._known: dict[int, bool] = {}
 
     def __bool__(self) -> bool:
         return bool(self.unrepeated or self.lists)
@@ -99,9 +102,10 @@ class Keeper:
     def keep(self, instance: Instance, row: Row) -> Row:
         """Give the row for an instance as it is now."""
         values, given = vars(instance), None
+        kept: dict[str, Any] = {}
         if self.unrepeated:
             given = frozenset(instance.__pydantic_fields_set__)  # type: ignore[attr-defined]
-        kept = {name: _copied(values.get(name)) for name in self.unrepeated}
+            kept = {name: _copied(values.get(name)) for name in self.unrepeated}
         return with_kept(row, Kept(kept, given, self.elements_of(values), set()))
 
     def left(self, kept: Kept, before: Record, after: Record) -> tuple[Kept, set[str]]:
@@ -118,9 +122,31 @@ class Keeper:
     def elements_of(self, values: dict[str, Any]) -> tuple[Any, ...]:
         """Give the elements of all lists of maps, in the order of the fields."""
         found: list[Any] = []
-        for name in self.lists:
-            found += _elements(values.get(name), self.shape.members[name].shape)
+        for name, shape in self._listed:
+            self._add_elements(values.get(name), shape, found)
         return tuple(found)
+
+    def _add_elements(self, value: Any, shape: Shape | None, found: list[Any]) -> None:
+        if value is None or shape is None or not self._has_lists(shape):
+            return
+        if isinstance(value, list | tuple):
+            found += value
+            if shape.items is not None and self._has_lists(shape.items):
+                for part in value:
+                    self._add_elements(part, shape.items, found)
+        elif isinstance(value, dict):
+            for name, part in value.items():
+                self._add_elements(part, shape.step(str(name))[1], found)
+        else:
+            parts = getattr(value, "__dict__", {})
+            for name, member in shape.members.items():
+                self._add_elements(parts.get(name), member.shape, found)
+
+    def _has_lists(self, shape: Shape) -> bool:
+        known = self._known.get(id(shape))
+        if known is None:
+            known = self._known[id(shape)] = has_lists(shape)
+        return known
 
 
 _IMMUTABLE = (
@@ -143,22 +169,6 @@ def has_lists(shape: Shape) -> bool:
         one.items is not None and any(part.members for part in one.items.walk())
         for one in shape.walk()
     )
-
-
-def _elements(value: Any, shape: Shape | None) -> Iterator[Any]:
-    if shape is None or shape.admits_anything or value is None:
-        return
-    if isinstance(value, list | tuple):
-        yield from value
-        for part in value:
-            yield from _elements(part, shape.items)
-    elif isinstance(value, dict):
-        for name, part in value.items():
-            yield from _elements(part, shape.step(str(name))[1])
-    elif shape.members:
-        parts = getattr(value, "__dict__", {})
-        for name in shape.members:
-            yield from _elements(parts.get(name), shape.members[name].shape)
 
 
 _VALIDATORS = {

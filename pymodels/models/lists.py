@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from pymodels.law.changes import apply, between
 from pymodels.law.values import Path, Record, copied, same
 from pymodels.models.kept import Keeper, Kept
-from pymodels.models.meta import merged_options
 from pymodels.querying.protocols import is_model
 
 T = TypeVar("T")
@@ -70,9 +69,8 @@ def _find_replaced(old: Any, new: Any, path: Path, found: set[Path]) -> None:
 
 
 def _names(value: Any) -> dict[str, str]:
-    names: dict[str, str] = {}
-    if is_model(type(value)):
-        names = merged_options(type(value))["names"]
+    model = type(value)
+    names: dict[str, str] = model.__pymodels_codec__.names if is_model(model) else {}
     return names
 
 
