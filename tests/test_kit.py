@@ -22,7 +22,11 @@ def run(test, storage_class):
         given = dict.fromkeys(
             ("storage", "people", "indexed", "transactional"), storage
         )
-        given |= {"new_storage": storage_class, "how_many": QUESTIONS}
+        given |= {
+            "new_storage": storage_class,
+            "how_many": QUESTIONS,
+            "is_thorough": True,
+        }
         test(**{name: given[name] for name in wanted})
 
 
