@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from pymodels import transactions
 from pymodels.errors import (
+    EncodeError,
     RecordNotFound,
     SettingsError,
     StorageBusy,
@@ -20,7 +21,7 @@ from pymodels.errors import (
 )
 from pymodels.hooks import IS_THERE, StorageHooks, refuse_overrides
 from pymodels.keys import check_key, is_key
-from pymodels.law.canonical import canonical
+from pymodels.law.canonical import canonical, misfits
 from pymodels.law.values import Record, copied
 from pymodels.mapper import Mapper, Noting
 from pymodels.models import saving
@@ -309,7 +310,20 @@ class BaseStorage(StorageHooks):
         self.check_open()
         if not isinstance(record, Mapping):
             raise TypeError(f"a record is a mapping, not {type(record).__name__}")
-        self.replace(self.encode(check_key(key), canonical(dict(record), "record")))
+        values = self.__canonical(check_key(key), dict(record))
+        self.replace(self.encode(key, values))
+
+    def __canonical(self, key: str, record: Record) -> Record:
+        """Make a record canonical, but for what stands in the store already."""
+        try:
+            return canonical(record, "record")  # type: ignore[no-any-return]  # a dict stays one
+        except EncodeError:
+            kept = [
+                odd for row in self.fetch((key,)) for odd in misfits(self.decode(row))
+            ]
+            if not kept:
+                raise
+            return canonical(record, "record", kept=kept)  # type: ignore[no-any-return]  # as above
 
     def __delitem__(self, key: str | None) -> None:
         self.delete(key)

@@ -5,7 +5,7 @@ The way back is pydantic's: it validates the record's value into the field's typ
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -27,6 +27,7 @@ from pymodels.law.values import (
     SMALLEST_INTEGER,
     Record,
     is_naive,
+    same,
     sort_key,
 )
 
@@ -41,25 +42,52 @@ AS_TEXT = (
 )
 """Classes whose instances, those of subclasses too, are stored as their text."""
 
+Misfits = Sequence[Any]
+"""What stands in the store already, and is left as it is though it fits no kind."""
+
 DECIMAL_DIGITS = 34
 # IEEE 754 decimal128: what every database that has decimals at all can hold.
 DECIMAL_EXPONENTS = (-6176, 6144)
 HIGHEST_WRITTEN = 6111
 DEEPEST = 100
+DRIVERS_OWN = "_type_marker"
+"""Values that have this, as those of BSON do, are of no kind, whatever their base."""
 SPELLED_BITS = 256
 
 
-def canonical(value: Any, where: str = "value", depth: int = 0) -> Any:
+def canonical(value: Any, where: str = "value", depth: int = 0, kept: Misfits = ()) -> Any:
     """Turn a Python value into the record's value that stands for it.
 
     A new value of the kinds in `Kind`, nested ones included, that shares no list
-    or map with the one given. Raises `EncodeError` for anything else; `where`
-    names the place in its message, and `depth` is how many maps lie above it.
+    or map with the one given. Raises `EncodeError` for anything else, but for what
+    is ``kept``: the values and names that stand in the store already and fit no
+    kind. `where` names the place in its message, and `depth` is how many maps lie
+    above it.
     """
-    return _canonical(value, where, depth)
+    return _canonical(value, where, depth, kept)
 
 
-def _canonical(value: Any, where: str, depth: int) -> Any:
+def misfits(value: Any) -> list[Any]:
+    """Find the values and names inside a stored value that `canonical` refuses."""
+    if type(value) is list:
+        return [found for part in value for found in misfits(part)]
+    if type(value) is dict:
+        inside = [found for part in value.values() for found in misfits(part)]
+        return inside + [name for name in value if _is_refused(field_name, name)]
+    return [value] if _is_refused(canonical, value) else []
+
+
+def _is_refused(convert: Callable[[Any, str], Any], value: Any) -> bool:
+    try:
+        convert(value, "")
+    except EncodeError:
+        return True
+    return False
+
+
+def _canonical(value: Any, where: str, depth: int, kept: Misfits) -> Any:
+    if kept and any(same(value, one) for one in kept):
+        return value
     convert = _CONVERSIONS.get(type(value))
     if convert is None:
         convert = _conversion_by_base(value)
@@ -71,14 +99,14 @@ def _canonical(value: Any, where: str, depth: int) -> Any:
         )
     if depth > DEEPEST:
         raise EncodeError(f"{where}: more than {DEEPEST} levels of lists and maps")
-    return convert(value, where, depth)
+    return convert(value, where, depth, kept)
 
 
-def _unchanged(value: Any, where: str, depth: int) -> Any:
+def _unchanged(value: Any, where: str, depth: int, kept: Misfits) -> Any:
     return value
 
 
-def _integer(value: int, where: str, depth: int) -> int:
+def _integer(value: int, where: str, depth: int, kept: Misfits) -> int:
     if SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
         return int(value)
     # Python refuses to spell out a number of thousands of digits.
@@ -87,13 +115,13 @@ def _integer(value: int, where: str, depth: int) -> int:
     raise EncodeError(f"{where}: {number} does not fit into 64 bits")
 
 
-def _real(value: float, where: str, depth: int) -> float:
+def _real(value: float, where: str, depth: int, kept: Misfits) -> float:
     if math.isfinite(value):
         return float(value)
     raise EncodeError(f"{where}: {value} is not a finite number")
 
 
-def _decimal(value: Decimal, where: str, depth: int) -> Decimal:
+def _decimal(value: Decimal, where: str, depth: int, kept: Misfits) -> Decimal:
     if not value.is_finite():
         raise EncodeError(f"{where}: {value} is not a finite number")
     digits, exponent = value.as_tuple().digits, value.as_tuple().exponent
@@ -116,7 +144,7 @@ def _padded(value: Decimal) -> Decimal:
     return Decimal((sign, digits + zeros, HIGHEST_WRITTEN))
 
 
-def _text(value: str, where: str, depth: int) -> str:
+def _text(value: str, where: str, depth: int, kept: Misfits) -> str:
     if "\0" in value:
         raise EncodeError(f"{where}: {value!r} holds a NUL character")
     if not value.isascii():
@@ -127,19 +155,19 @@ def _text(value: str, where: str, depth: int) -> str:
     return str.__str__(value)
 
 
-def _as_text(value: Any, where: str, depth: int) -> str:
-    return _text(str(value), where, depth)
+def _as_text(value: Any, where: str, depth: int, kept: Misfits) -> str:
+    return _text(str(value), where, depth, kept)
 
 
-def _time(value: time, where: str, depth: int) -> str:
+def _time(value: time, where: str, depth: int, kept: Misfits) -> str:
     return value.isoformat()
 
 
-def _duration(value: timedelta, where: str, depth: int) -> int:
-    return _integer(value // timedelta(microseconds=1), where, depth)
+def _duration(value: timedelta, where: str, depth: int, kept: Misfits) -> int:
+    return _integer(value // timedelta(microseconds=1), where, depth, kept)
 
 
-def _moment(value: datetime, where: str, depth: int) -> datetime:
+def _moment(value: datetime, where: str, depth: int, kept: Misfits) -> datetime:
     if is_naive(value):
         # `fold` and a tzinfo without an offset say nothing that is kept.
         return value.replace(tzinfo=None, fold=0)
@@ -149,22 +177,22 @@ def _moment(value: datetime, where: str, depth: int) -> datetime:
         raise EncodeError(f"{where}: {value} is outside the years 1 to 9999") from error
 
 
-def _list(value: Any, where: str, depth: int) -> list[Any]:
+def _list(value: Any, where: str, depth: int, kept: Misfits) -> list[Any]:
     return [
-        _canonical(part, f"{where}[{index}]", depth + 1)
+        _canonical(part, f"{where}[{index}]", depth + 1, kept)
         for index, part in enumerate(value)
     ]
 
 
-def _sorted_list(value: Any, where: str, depth: int) -> list[Any]:
-    return sorted(_list(value, where, depth), key=sort_key)
+def _sorted_list(value: Any, where: str, depth: int, kept: Misfits) -> list[Any]:
+    return sorted(_list(value, where, depth, kept), key=sort_key)
 
 
-def _map(value: Mapping[Any, Any], where: str, depth: int) -> Record:
+def _map(value: Mapping[Any, Any], where: str, depth: int, kept: Misfits) -> Record:
     result: Record = {}
     for name, part in value.items():
-        spelled = field_name(name, where)
-        result[spelled] = _canonical(part, f"{where}.{spelled}", depth + 1)
+        spelled = name if name in kept else field_name(name, where)
+        result[spelled] = _canonical(part, f"{where}.{spelled}", depth + 1, kept)
     return result
 
 
@@ -178,26 +206,26 @@ def field_name(name: Any, where: str) -> str:
         raise EncodeError(f"{where}: a name must be a string, not {name!r}")
     if not name:
         raise EncodeError(f"{where}: a name must not be empty")
-    return _text(name, f"{where}, the name {name!r}", 0)
+    return _text(name, f"{where}, the name {name!r}", 0, ())
 
 
-def _enumerated(value: Enum, where: str, depth: int) -> Any:
-    return _canonical(value.value, where, depth)
+def _enumerated(value: Enum, where: str, depth: int, kept: Misfits) -> Any:
+    return _canonical(value.value, where, depth, kept)
 
 
-def _dataclass(value: Any, where: str, depth: int) -> Record:
+def _dataclass(value: Any, where: str, depth: int, kept: Misfits) -> Record:
     fields = dataclasses.fields(value)
-    return _map({f.name: getattr(value, f.name) for f in fields}, where, depth)
+    return _map({f.name: getattr(value, f.name) for f in fields}, where, depth, kept)
 
 
-def _model(value: Any, where: str, depth: int) -> Record:
+def _model(value: Any, where: str, depth: int, kept: Misfits) -> Record:
     """A pydantic model met outside a field: its fields as they are."""
     names = type(value).__pydantic_fields__.keys() & vars(value).keys()
     fields = {name: part for name, part in vars(value).items() if name in names}
-    return _map({**fields, **(value.model_extra or {})}, where, depth)
+    return _map({**fields, **(value.model_extra or {})}, where, depth, kept)
 
 
-_Conversion = Callable[[Any, str, int], Any]
+_Conversion = Callable[[Any, str, int, Misfits], Any]
 
 _CONVERSIONS: dict[type, _Conversion] = {
     type(None): _unchanged,
@@ -224,15 +252,18 @@ _BASES: tuple[tuple[type | tuple[type, ...], _Conversion], ...] = (
     (Enum, _enumerated),
     (AS_TEXT, _as_text),
     (datetime, _moment),
-    (date, lambda value, where, depth: date(value.year, value.month, value.day)),
+    (date, lambda value, where, depth, kept: date(value.year, value.month, value.day)),
     (timedelta, _duration),
     (time, _time),
     (UUID, _as_text),
-    (Decimal, lambda value, where, depth: _decimal(Decimal(value), where, depth)),
+    (
+        Decimal,
+        lambda value, where, depth, kept: _decimal(Decimal(value), where, depth, kept),
+    ),
     (int, _integer),
     (float, _real),
     (str, _text),
-    (bytes, lambda value, where, depth: bytes(value)),
+    (bytes, lambda value, where, depth, kept: bytes(value)),
     (dict, _map),
     ((list, tuple), _list),
     ((set, frozenset), _sorted_list),
@@ -240,7 +271,7 @@ _BASES: tuple[tuple[type | tuple[type, ...], _Conversion], ...] = (
 
 
 def _conversion_by_base(value: Any) -> _Conversion | None:
-    if isinstance(value, type):
+    if isinstance(value, type) or hasattr(value, DRIVERS_OWN):
         return None
     for base, convert in _BASES:
         if isinstance(value, base):

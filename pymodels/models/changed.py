@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pymodels.errors import InvalidRecord
-from pymodels.law.canonical import canonical
+from pymodels.errors import EncodeError, InvalidRecord
+from pymodels.law.canonical import Misfits, canonical, misfits
 from pymodels.law.changes import Changes, apply, between
 from pymodels.law.values import Path, Record, same
 from pymodels.models import references
@@ -31,7 +31,23 @@ _NOTHING_KEPT = Kept({}, None, (), set())
 
 
 def find_changes(instance: Instance, row: Row, storage: OpenStorage) -> Changes:
-    """Find the paths in which an instance differs from its stored form."""
+    """Find the paths in which an instance differs from its stored form.
+
+    What fits no kind is written only where it stands in the store already.
+    """
+    try:
+        return _find_changes(instance, row, storage)
+    except EncodeError:
+        shape = type(instance).__pymodels_codec__.shape
+        stored = misfits(storage.decode(row, shape))
+        if not stored:
+            raise
+        return _find_changes(instance, row, storage, stored)
+
+
+def _find_changes(
+    instance: Instance, row: Row, storage: OpenStorage, odd: Misfits = ()
+) -> Changes:
     codec: ModelCodec = type(instance).__pymodels_codec__
     references.adopt(instance)
     codec.round(instance, storage)
@@ -39,7 +55,9 @@ def find_changes(instance: Instance, row: Row, storage: OpenStorage) -> Changes:
         old = storage.mapper(type(instance)).load(row)
     except InvalidRecord:
         # It was converted from another model: all that it has is compared.
-        return _against_record(instance, codec, storage.decode(row, codec.shape))
+        return _against_record(instance, codec, storage.decode(row, codec.shape), odd)
+    # What a text tells to the microsecond is not changed by being cut.
+    codec.round(old, storage)
     kept = kept_of(row) or _NOTHING_KEPT
     vars(old).update(kept.values)
     names = _differing(vars(instance), vars(old), codec.fields)
@@ -49,14 +67,16 @@ def find_changes(instance: Instance, row: Row, storage: OpenStorage) -> Changes:
         # What the store lacks is written where it was given.
         given |= (codec.fields.keys() & instance.model_fields_set) - loaded
     names |= given
-    simple = _scalar_changes(instance, names, codec) if not kept.assigned else None
+    simple = None
+    if not kept.assigned:
+        simple = _scalar_changes(instance, names, codec, odd)
     if simple is not None:
         return simple
     if codec.keeps_extra:
-        before, after = codec.record_of(old), codec.record_of(instance)
+        before, after = (codec.record_of(one, odd) for one in (old, instance))
     elif names:
-        before = codec.record_of(old, include=names)
-        after = codec.record_of(instance, include=names)
+        before = codec.record_of(old, odd, include=names)
+        after = codec.record_of(instance, odd, include=names)
     else:
         return Changes()
     stored = storage.decode(row, codec.shape)
@@ -70,7 +90,7 @@ def find_changes(instance: Instance, row: Row, storage: OpenStorage) -> Changes:
 
 
 def _scalar_changes(
-    instance: Instance, names: set[str], codec: "ModelCodec"
+    instance: Instance, names: set[str], codec: "ModelCodec", odd: Misfits
 ) -> Changes | None:
     """Give the changes of plain fields, which need neither serializer nor diff.
 
@@ -85,7 +105,8 @@ def _scalar_changes(
         if kind not in types[name] or kind not in _SCALARS:
             return None
         stored = codec.names.get(name, name)
-        sets[(stored,)] = canonical(values[name], f"{codec.model.__name__}.{name}")
+        where = f"{codec.model.__name__}.{name}"
+        sets[(stored,)] = canonical(values[name], where, kept=odd)
     return Changes(sets, shape=codec.shape, is_checked=not codec.is_validated)
 
 
@@ -108,8 +129,8 @@ def _is_unchanged(value: Any, was: Any) -> bool:
     if kind in _SIMPLE:
         return bool(value == was)
     if kind is float:
-        # 0.0 equals -0.0, and is another number to write.
-        return bool(value == was and (value or str(value) == str(was)))
+        # 0.0 equals -0.0, and is another number to write; NaN equals nothing.
+        return bool(value == was != 0) or str(value) == str(was)
     if kind is list:
         return len(value) == len(was) and all(map(_is_unchanged, value, was))
     return False
@@ -134,8 +155,10 @@ def _holds_maps(value: Any) -> bool:
     return type(value) is list and any(type(part) in {list, dict} for part in value)
 
 
-def _against_record(instance: Instance, codec: "ModelCodec", record: Record) -> Changes:
-    after = codec.record_of(instance)
+def _against_record(
+    instance: Instance, codec: "ModelCodec", record: Record, odd: Misfits
+) -> Changes:
+    after = codec.record_of(instance, odd)
     before = {name: value for name, value in record.items() if name in after}
     return between(before, after, codec.shape)
 

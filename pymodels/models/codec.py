@@ -19,7 +19,7 @@ from pymodels.errors import (
     UnknownField,
 )
 from pymodels.indexes import BoundIndex
-from pymodels.law.canonical import canonical
+from pymodels.law.canonical import Misfits, canonical
 from pymodels.law.changes import Changes, apply
 from pymodels.law.evaluate import matcher
 from pymodels.law.predicates import HasKind, Predicate, spelled, terms_of
@@ -225,8 +225,13 @@ class ModelCodec:
 
     # From instances to records.
 
-    def record_of(self, instance: Instance, **options: Any) -> Record:
-        """Dump the declared fields, and extra ones that the model keeps."""
+    def record_of(
+        self, instance: Instance, misfits: Misfits = (), **options: Any
+    ) -> Record:
+        """Dump the declared fields, and extra ones that the model keeps.
+
+        ``misfits`` are values that stand in the store and may stay there.
+        """
         try:
             dumped = self.serializer.to_python(
                 instance, by_alias=True, round_trip=True, warnings=False, **options
@@ -237,7 +242,7 @@ class ModelCodec:
             # pydantic takes cached properties for extra fields.
             for name in vars(instance).keys() - self.fields.keys():
                 dumped.pop(name, None)
-        record: Record = canonical(dumped, self.model.__name__)
+        record: Record = canonical(dumped, self.model.__name__, kept=misfits)
         return record
 
     def dumper(self, storage: OpenStorage) -> Callable[[str, Any], Row]:

@@ -31,6 +31,8 @@ _MOST_KNOWN = 2048
 class Unreadable(bytes):
     """A foreign value that is not text: present, equal to nothing, left as it is."""
 
+    _type_marker = None
+
 
 def float_text(value: float) -> str:
     """Spell a float by position: the library reads no exponents."""

@@ -1,0 +1,225 @@
+"""Values that no kind fits, wherever they stand: kept by whatever is done beside them.
+
+Clauses 3.4 to 3.6 of the law. Each backend is given records by its own means, as
+another program would write them.
+"""
+
+import json
+from typing import Any
+
+import pytest
+from storages import opened
+
+from pymodels import EncodeError, Model
+from pymodels.testing.each import each
+
+INFINITY = float("inf")
+
+
+class Inner(Model):
+    name: str = ""
+
+
+class Holder(Model):
+    """It declares some of the places where odd values stand."""
+
+    title: str
+    number: float = 0.0
+    anything: Any = None
+    data: dict[str, Any] = {}
+    values: list[Any] = []
+    lists: list[list[Any]] = []
+    inner: Inner = Inner()
+
+
+class Other(Model):
+    title: str
+    data: dict[str, Any] = {}
+    more: int = 0
+
+
+PLACES = {
+    "top": lambda odd: {"anything": odd},
+    "declared number": lambda odd: {"number": odd},
+    "map": lambda odd: {"data": {"x": 1, "odd": odd}},
+    "deep in a map": lambda odd: {"data": {"x": [{"odd": odd}], "y": {"z": [odd]}}},
+    "list": lambda odd: {"values": [1, odd, {"odd": odd}]},
+    "list in a list": lambda odd: {"lists": [[1], [odd, 2]]},
+    "beside what a map declares": lambda odd: {"inner": {"name": "n", "odd": odd}},
+    "undeclared": lambda odd: {"unknown": [odd, {"deep": odd}]},
+    "everywhere": lambda odd: {
+        "anything": odd,
+        "data": {"odd": odd},
+        "values": [odd],
+        "inner": {"odd": odd},
+        "unknown": odd,
+    },
+}
+
+
+def save_unchanged(storage):
+    storage.get(Holder, "k").save()
+    return {}
+
+
+def save_another_field(storage):
+    one = storage.get(Holder, "k")
+    one.title = "new"
+    one.save()
+    return {"title": "new"}
+
+
+def save_in_the_map(storage):
+    one = storage.get(Holder, "k")
+    one.data["new"] = 1
+    one.save()
+    return {"data": {**one.data, "new": 1}}
+
+
+def save_in_the_list(storage):
+    one = storage.get(Holder, "k")
+    one.values.append(2)
+    one.save()
+    return {"values": [*one.values]}
+
+
+def save_in_the_list_of_lists(storage):
+    one = storage.get(Holder, "k")
+    one.lists.append([3])
+    one.save()
+    return {"lists": [*one.lists]}
+
+
+def update_by_query(storage):
+    assert Holder.objects(storage).update(title="new") == 1
+    return {"title": "new"}
+
+
+def update_by_residual(storage):
+    found = Holder.objects(storage).where(title__matches="o(?=ld)")
+    assert found.update(title="new") == 1
+    return {"title": "new"}
+
+
+def convert(storage):
+    one = storage.get(Holder, "k").convert_to(Other, title="new")
+    one.save()
+    return {"title": "new"}
+
+
+def convert_and_change_the_map(storage):
+    one = storage.get(Holder, "k").convert_to(Other)
+    one.data["new"] = 1
+    one.save()
+    return {"data": {**one.data}}
+
+
+def put_beside(storage):
+    storage["k"] = {**storage["k"], "title": "new"}
+    return {"title": "new"}
+
+
+def copy(storage):
+    storage.get(Holder, "k").save_as(key="copy")
+    assert same_text(storage["copy"], storage["k"])
+    return {}
+
+
+ACTS = [
+    save_unchanged,
+    save_another_field,
+    save_in_the_map,
+    save_in_the_list,
+    save_in_the_list_of_lists,
+    update_by_query,
+    update_by_residual,
+    convert,
+    convert_and_change_the_map,
+    put_beside,
+    copy,
+]
+ROWS = [(place, act) for place in PLACES for act in ACTS]
+
+
+def same_text(one: Any, other: Any) -> bool:
+    return repr(one) == repr(other)
+
+
+def check(storage, odd, place, act, read):
+    """Do something beside an odd value: the record is as before, but for that."""
+    before = storage["k"]
+    changed = act(storage)
+    after = storage["k"]
+    assert same_text(
+        dict(sorted(after.items())), dict(sorted({**before, **changed}.items()))
+    )
+
+
+def label(value):
+    return getattr(value, "__name__", str(value))
+
+
+# Memory holds what was put there directly.
+
+
+@pytest.fixture
+def memory(tmp_path):
+    with opened("memory", tmp_path) as storage:
+        yield storage
+
+
+@each("place, act", ROWS, ids=label)
+def test_memory_keeps_odd_values(memory, place, act):
+    for odd in (INFINITY, -INFINITY, float("nan"), 2**64, "a\0b", "\ud800"):
+        if place == "declared number" and isinstance(odd, str):
+            continue
+        memory.connection.clear()
+        memory.connection["k"] = {"title": "old", **PLACES[place](odd)}
+        check(memory, odd, place, act, None)
+
+
+# SQLite and hashes hold JSON, spelled by another program.
+
+SPELLINGS = ["1e400", "-1e400", "123456789012345678901234567890", "8.50", "1E2"]
+EMPTY_NAME = '{"":1}'
+
+
+def body_of(place, odd):
+    record = json.dumps({"title": "old", **PLACES[place]("@")}, separators=(",", ":"))
+    return record.replace('"@"', odd)
+
+
+@pytest.fixture
+def sqlite(tmp_path):
+    with opened("sqlite", tmp_path) as storage:
+        yield storage
+
+
+def put_row(storage, body):
+    sql = "INSERT OR REPLACE INTO records (key, body) VALUES ('k', ?)"
+    storage.connection.execute(sql, (body,))
+    storage.connection.execute("DELETE FROM records WHERE key='copy'")
+
+
+def row_of(storage):
+    sql = "SELECT body, kinds FROM records WHERE key='k'"
+    return storage.connection.execute(sql).fetchone()
+
+
+@each("place, act", ROWS, ids=label)
+def test_sqlite_keeps_odd_values(sqlite, place, act):
+    for odd in [*SPELLINGS, EMPTY_NAME]:
+        if place == "declared number" and odd == EMPTY_NAME:
+            continue
+        body = body_of(place, odd)
+        put_row(sqlite, body)
+        check(sqlite, odd, place, act, None)
+        assert row_of(sqlite)[0].count(odd) == body.count(odd), row_of(sqlite)
+
+
+def test_a_new_odd_value_is_refused_beside_an_old_one(sqlite):
+    put_row(sqlite, '{"title": "old", "data": {"odd": 1e400}}')
+    one = sqlite.get(Holder, "k")
+    one.data["new"] = float("nan")
+    with pytest.raises(EncodeError, match="nan is not a finite number"):
+        one.save()
