@@ -7,18 +7,21 @@ there is nothing to tell, None that another program wrote the record.
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from math import isinf
 from typing import Any
 
 from pymodels.errors import InvalidRecord
-from pymodels.law.changes import Changes, apply
+from pymodels.law.changes import Changes
+from pymodels.law.json_text import Map, respelled, usual_text
 from pymodels.law.shapes import ANYTHING, Shape
-from pymodels.law.values import Record, is_naive, same
+from pymodels.law.values import Kind, Path, Record, is_naive, kind_of, same
 
 NOTHING_MARKED = "{}"
+FOREIGN = "foreign"
+"""The mark of what another program wrote, in a record that has a note."""
 
 
 def encode(record: Record) -> tuple[str, str]:
@@ -61,7 +64,7 @@ def _beyond_json(value: Any, default: Callable[[Any], str] | None) -> str:
         case list():
             return "[" + ",".join(to_json(part, default) for part in value) + "]"
         case float() if isinf(value):
-            return "1e999" if value > 0 else "-1e999"
+            return usual_text(value)
     raise ValueError(f"{value!r} cannot be written as JSON")
 
 
@@ -93,10 +96,15 @@ def marks(value: Any) -> Any:
     return spelled(value)[1]
 
 
-def value_json(value: Any) -> tuple[str, str | None]:
-    """Give one value as JSON text, and its marks as JSON text if it has any."""
+def value_json(value: Any, old: str = "") -> tuple[str, str | None]:
+    """Give one value as JSON text, and its marks as JSON text if it has any.
+
+    Numbers that an ``old`` list or map held are spelled as there.
+    """
     mark = marks(value)
     text = to_json(value, lambda part: spelled(part)[0])
+    if old[:1] in {"[", "{"}:
+        text = respelled(text, old)
     return text, None if mark is None else to_json(mark)
 
 
@@ -108,59 +116,116 @@ def _no_json(word: str) -> Any:
 _read_json: Callable[[str], Any] = json.JSONDecoder(parse_constant=_no_json).decode
 
 
-def refuse_repeated_names(key: str, body: str) -> None:
-    """Raise `InvalidRecord` for a foreign record with a name twice in one map."""
-
-    def once(pairs: list[tuple[str, Any]]) -> Record:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
-            raise InvalidRecord(
-                f"the record {key!r} holds the name {twice!r} twice; nobody can tell "
-                "which of the two a change is for",
-                key,
-            )
-        return found
-
-    json.loads(body, object_pairs_hook=once)
-
-
 def patched(
     key: str, body: str, kinds: str | None, changes: Changes
 ) -> tuple[str, str | None]:
-    """Give body and kinds of a record with changes in it.
+    """Give body and kinds of a record with changes in it; the rest stays as it is.
 
-    A foreign record stays foreign where what is set reads back by declaration.
+    A foreign record stays foreign where what is set reads back by declaration. If
+    not, it gets a note of what is set, and of what is still read by declaration.
     """
-    if kinds is None:
-        # SQLite would change the first of two names, and Python read the last.
-        refuse_repeated_names(key, body)
-        is_foreign = reads_back(changes)
-        shape = None if is_foreign else changes.shape
-        body, kinds = encode(apply(decode(key, body, None, shape), changes))
-        return body, None if is_foreign else kinds
-    if changes.removes or any(len(path) > 1 for path in changes.sets):
-        return encode(apply(decode(key, body, kinds), changes))
-    return _patched_flat(body, kinds, changes)
+    try:
+        text = Map(body)
+        written = dict(_put(text, changes))
+    except ValueError as error:
+        raise InvalidRecord(f"the record {key!r}: {error}", key) from error
+    if kinds is None and reads_back(changes):
+        return str(text), None
+    note = json.loads(kinds) if kinds else foreign_marks(json.loads(str(text))) or {}
+    before = kinds is None or note.copy()
+    for path in changes.removes:
+        _mark(note, path, None)
+    for path, value in written.items():
+        _mark(note, path, marks(value))
+    return str(text), kinds if note == before else to_json(note)
 
 
-def _patched_flat(body: str, kinds: str, changes: Changes) -> tuple[str, str]:
-    """Set whole fields of a record, undecoded."""
-    record = json.loads(body)
-    note: Record | None = None
-    for (name,), value in changes.sets.items():
-        mark = marks(value)
-        record[name] = value if mark is None else json.loads(value_json(value)[0])
-        if mark is None and to_json(name) not in kinds:
-            continue
-        note = json.loads(kinds) if note is None else note
+def _put(text: Map, changes: Changes) -> Iterator[tuple[Path, Any]]:
+    """Make the changes in a text; yield what was written, and where."""
+    for *above, name in changes.removes:
+        parent = _parent(text, above)
+        if parent is not None:
+            parent.remove(name)
+    for path, value in changes.sets.items():
+        wholes = (*changes.ancestors.get(path, ()), value)
+        if len(wholes) < len(path):
+            wholes = nested(path, value)
+        here = text
+        for depth, name in enumerate(path):
+            inner = None if depth == len(path) - 1 else here.below(name, make=True)
+            if inner is None:
+                here.put(name, value_json(wholes[depth], here.text_at(name))[0])
+                yield path[: depth + 1], wholes[depth]
+                break
+            here = inner
+
+
+def split(body: str, name: str) -> tuple[str, str]:
+    """Take the value of a name out of a body; give both as texts."""
+    text = Map(body)
+    taken = text.text_at(name)
+    text.remove(name)
+    return str(text), taken
+
+
+def renamed(body: str, rename: Callable[[str], str]) -> str:
+    """Give a body with other names, its values as they are spelled."""
+    text = Map(body)
+    if all(rename(name) == name for name in text.values):
+        return body
+    new = Map()
+    for name in text.values:
+        new.put(rename(name), text.text_at(name))
+    return str(new)
+
+
+def text_at(body: str, path: Path) -> str:
+    """Give the text of the value at a path of a body; "" if there is none."""
+    *above, name = path
+    parent = _parent(Map(body), above)
+    return "" if parent is None else parent.text_at(name)
+
+
+def _parent(text: Map, path: Iterable[str]) -> Map | None:
+    found: Map | None = text
+    for name in path:
+        found = found and found.below(name)
+    return found
+
+
+def nested(path: Path, value: Any) -> tuple[Any, ...]:
+    """Give the whole of each map above a path, as an update by query knows it."""
+    wholes = [value]
+    for name in reversed(path[1:]):
+        wholes.append({name: wholes[-1]})
+    return tuple(reversed(wholes))
+
+
+def _mark(note: Record, path: Path, mark: Any) -> None:
+    """Put a mark into a note; None removes it, and maps that hold none any more."""
+    name, *rest = path
+    if rest:
+        inner = note.get(name)
+        inner = inner if type(inner) is dict else {}
+        _mark(inner, tuple(rest), mark)
+        mark = inner or None
+    if mark is None:
         note.pop(name, None)
-        if mark is not None:
-            note[name] = mark
-    if note is None:
-        return to_json(record), kinds
-    return to_json(record), to_json(note) if note else NOTHING_MARKED
+    else:
+        note[name] = mark
+
+
+def foreign_marks(value: Any) -> Any:
+    """Mark in a foreign record what a model's declaration may read as another kind."""
+    match value:
+        case dict():
+            told = {name: foreign_marks(part) for name, part in value.items()}
+            return {name: mark for name, mark in told.items() if mark} or None
+        case list():
+            return FOREIGN if any(map(foreign_marks, value)) else None
+        case str():
+            return None if type(read_text(value, tuple(PARSERS))) is str else FOREIGN
+    return FOREIGN if kind_of(value) is Kind.OTHER else None
 
 
 def decode(
@@ -178,27 +243,36 @@ def decode(
             return record if shape is None else read_declared(record, shape)
         if kinds == NOTHING_MARKED:
             return record
-        return _marked(record, json.loads(kinds))  # type: ignore[no-any-return]  # a dict stays one
+        return _marked(record, json.loads(kinds), shape)  # type: ignore[no-any-return]  # a dict stays one
     except (ValueError, TypeError, InvalidOperation, RecursionError) as error:
         raise InvalidRecord(
             f"the record {key!r} cannot be read: {error}", key
         ) from error
 
 
-def _marked(value: Any, mark: Any) -> Any:
+def _marked(value: Any, mark: Any, shape: Shape | None) -> Any:
+    """Read a value by its mark; one that it does not fit is not believed.
+
+    Another program has changed the value then, and it is read by the shape.
+    """
     match mark:
         case dict() if type(value) is dict:
             for name, inside in mark.items():
                 if name in value:
-                    value[name] = _marked(value[name], inside)
-        case list() if type(value) is list:
-            pairs = zip(value, mark, strict=False)
-            return [_marked(part, inside) for part, inside in pairs] + value[
-                len(mark) :
-            ]
-        case str() if type(value) is str:
-            return PARSERS[mark](value) if mark in PARSERS else value
-    return value
+                    below = shape.stored_member(name) if shape else None
+                    value[name] = _marked(value[name], inside, below)
+            return value
+        case list() if type(value) is list and len(mark) == len(value):
+            items = shape.items if shape else None
+            pairs = zip(value, mark, strict=True)
+            return [_marked(part, inside, items) for part, inside in pairs]
+        case str() if mark in PARSERS and type(value) is str:
+            found = read_text(value, (mark,))
+            if type(found) is not str:
+                return found
+        case None:
+            return value
+    return value if shape is None else read_declared(value, shape)
 
 
 PARSERS: dict[str, Callable[[str], Any]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from storages import opened
 
-from pymodels import EncodeError, Model
+from pymodels import EncodeError, F, Model
 from pymodels.testing.each import each
 
 INFINITY = float("inf")
@@ -96,7 +96,7 @@ def update_by_query(storage):
 
 
 def update_by_residual(storage):
-    found = Holder.objects(storage).where(title__matches="o(?=ld)")
+    found = Holder.objects(storage).where(F['no"where'] == None)  # noqa: E711
     assert found.update(title="new") == 1
     return {"title": "new"}
 
@@ -214,7 +214,8 @@ def test_sqlite_keeps_odd_values(sqlite, place, act):
         body = body_of(place, odd)
         put_row(sqlite, body)
         check(sqlite, odd, place, act, None)
-        assert row_of(sqlite)[0].count(odd) == body.count(odd), row_of(sqlite)
+        if act is not put_beside:
+            assert row_of(sqlite)[0].count(odd) == body.count(odd), row_of(sqlite)
 
 
 def test_a_new_odd_value_is_refused_beside_an_old_one(sqlite):

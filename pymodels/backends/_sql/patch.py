@@ -29,8 +29,11 @@ def can_patch(changes: Changes) -> bool:
     return len(paths) <= MOST_PATHS * MOST_CALLS and all(map(can_spell, paths))
 
 
-def assignments(changes: Changes, columns: Columns) -> Sql:
-    """Give the SET clause of an UPDATE that makes the changes."""
+def assignments(changes: Changes, columns: Columns, old: str = "") -> Sql:
+    """Give the SET clause of an UPDATE that makes the changes.
+
+    Numbers in changed lists are spelled as in the ``old`` body, if that is known.
+    """
     bodies: list[Any] = []
     notes: list[Any] = []
     marked: list[Path] = []
@@ -39,8 +42,9 @@ def assignments(changes: Changes, columns: Columns) -> Sql:
         if len(path) > 1:
             wholes = (*changes.ancestors.get(path, ()), value)
             if len(wholes) < len(path):
-                wholes = _nested(path, value)
-        texts = [json_body.value_json(whole) for whole in wholes]
+                wholes = json_body.nested(path, value)
+        before = json_body.text_at(old, path) if old and type(value) is list else ""
+        texts = [json_body.value_json(whole, before) for whole in wholes]
         bodies += [body for body, _ in texts]
         if columns.has_note and any(note for _, note in texts):
             notes += [note for _, note in texts]
@@ -100,11 +104,3 @@ def _at(path: Path, columns: Columns) -> str:
         return plain
     is_there = f"json_type({columns.body},{found}) IS NOT NULL"
     return f"CASE WHEN {is_there} THEN {found} ELSE {plain} END"
-
-
-def _nested(path: Path, value: Any) -> tuple[Any, ...]:
-    """Give the whole of each map above a path, as an update by query knows it."""
-    wholes = [value]
-    for name in reversed(path[1:]):
-        wholes.append({name: wholes[-1]})
-    return tuple(reversed(wholes))

@@ -8,14 +8,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pymodels.backend import Path, Shape
+from pymodels.backend import Path, Shape, json_body
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """How a table's columns are called, quoted for SQL, and what is assumed of it.
 
-    ``foreign`` says that there may be rows without a note, which guards what is
+    ``foreign`` says that there may be foreign values, which guards what is
     compiled; without it the notes are *trusted*. ``ranked`` are the paths that are
     indexed by kind and value. ``decimals`` says that there may be Decimals at all,
     and ``without_decimals`` are the ranked paths where there is none. ``kinds`` may
@@ -59,9 +59,9 @@ MARKS = ("decimal", "bytes", "date", "naive", "datetime")
 class SqlValue:
     """The expressions for one value: itself, its JSON type and its mark.
 
-    ``kinds`` is the note of the row it stands in, ``below`` the arguments of
-    `json_each` if it may be a list. ``rank`` is its kind as a number (`rank_of`),
-    where that is indexed, else "". ``is_string`` is the test that it is a string.
+    ``kinds`` is the note of the row it stands in, NULL if the value is foreign;
+    ``below`` are the arguments of `json_each` if it may be a list. ``rank`` is its
+    kind as a number (`rank_of`), where that is indexed, else "". ``is_string`` is the test that it is a string.
     """
 
     value: str
@@ -136,12 +136,17 @@ def value_at(columns: Columns, path: Path, shape: Shape | None) -> SqlValue | No
         return None
     at = path_expression(columns, path)
     type_ = f"json_type({columns.body},{at})"
-    mark = f"json_extract({columns.kinds},{at})"
+    mark, kinds = f"json_extract({columns.kinds},{json_path(path)})", columns.kinds
+    if columns.foreign and columns.has_note:
+        # What is marked as foreign is read as in a row without a note.
+        is_foreign = f"{mark}='{json_body.FOREIGN}'"
+        kinds = f"(CASE WHEN {is_foreign} THEN NULL ELSE {kinds} END)"
+        mark = f"nullif({mark},'{json_body.FOREIGN}')"
     return SqlValue(
         f"json_extract({columns.body},{at})",
         type_,
         mark,
-        columns.kinds,
+        kinds,
         shape,
         f"{columns.body},{at}",
         rank_of(type_, mark) if path in columns.ranked else "",
@@ -187,6 +192,6 @@ def path_expression(columns: Columns, path: Path) -> str:
         return plain
     escaped = json_path(tuple(json.dumps(name)[1:-1] for name in path))
     return (
-        f"CASE WHEN {columns.kinds} IS NULL AND json_type({columns.body},{plain}) "
-        f"IS NULL THEN {escaped} ELSE {plain} END"
+        f"CASE WHEN json_type({columns.body},{plain}) IS NULL "
+        f"THEN {escaped} ELSE {plain} END"
     )

@@ -172,12 +172,9 @@ def renamed(body: str, rename: Callable[[str], str]) -> str:
     if f'"{NOTE}' not in body:
         return body
     try:
-        record = json.loads(body)
+        return json_body.renamed(body, rename)
     except ValueError:
         return body
-    if type(record) is not dict or all(rename(name) == name for name in record):
-        return body
-    return json_body.to_json({rename(name): value for name, value in record.items()})
 
 
 def split_note(stored: bytes) -> tuple[str, str | None]:
@@ -204,10 +201,7 @@ def _is_object(text: str) -> bool:
 def _split_slowly(text: str) -> tuple[str, str | None]:
     """Split a text that another program has spelled in its own way."""
     try:
-        record = json.loads(text)
+        body, note = json_body.split(text, NOTE)
     except ValueError:
         return text, None
-    if type(record) is not dict or type(record.get(NOTE)) is not dict:
-        return text, None
-    note = record.pop(NOTE)
-    return json_body.to_json(record), json_body.to_json(note)
+    return (body, note) if _is_object(note) else (text, None)

@@ -27,7 +27,12 @@ from pymodels.backends._sql.predicates import compile_predicate, compile_range
 from pymodels.backends._sql.terms import NEVER, Sql, inlined
 from pymodels.backends._sql.values import RANKS, Columns
 from pymodels.backends.sqlite.indexes import index_name, leading_term, members_sql
-from pymodels.backends.sqlite.table import HAS_DECIMAL, Table, decimal_index
+from pymodels.backends.sqlite.table import (
+    HAS_DECIMAL,
+    HAS_FOREIGN,
+    Table,
+    decimal_index,
+)
 
 MOST_PARAMETERS = 10_000
 
@@ -200,9 +205,10 @@ def _usable(
 def _question(table: Table, names: frozenset[str], finds: Iterable[str]) -> str:
     """Give the SELECT of what is seen: one row of 0 and 1."""
     exists = f"EXISTS(SELECT 1 FROM {table.source} WHERE "
-    parts = [f"{exists}{table.columns.kinds} IS NULL)", "1"]
+    kinds = table.columns.kinds
+    parts = [f"{exists}{HAS_FOREIGN.format(kinds=kinds)})", "1"]
     if decimal_index(table.name) in names:
-        parts[1] = f"{exists}{HAS_DECIMAL.format(kinds=table.columns.kinds)})"
+        parts[1] = f"{exists}{HAS_DECIMAL.format(kinds=kinds)})"
     # Without any Decimal there is none at an indexed path.
     parts += [f"{parts[1]} AND {exists}{find})" for find in finds]
     return f"SELECT {','.join(parts)}"

@@ -25,7 +25,7 @@ from pymodels.backend import (
 from pymodels.backends._sql.order import order_by
 from pymodels.backends._sql.patch import assignments, can_patch
 from pymodels.backends._sql.terms import Sql
-from pymodels.backends._sql.values import can_spell, path_expression
+from pymodels.backends._sql.values import can_spell, json_path, path_expression
 
 if TYPE_CHECKING:
     from pymodels.backends.sqlite.storage import Storage
@@ -121,7 +121,8 @@ class Query(BaseQuery[M]):
         table = self.storage.table
         body, kinds = table.columns.body, table.columns.kinds
         at = path_expression(table.columns, path)
-        head = f"SELECT DISTINCT {body}->({at}), {kinds}->({at}), {kinds} IS NULL"
+        note = f"{kinds}->({json_path(path)})"
+        head = f"SELECT DISTINCT {body}->({at}), {note}, {kinds} IS NULL"
         head += f" FROM {table.source}"
         shape = codec_of(self.model).shape
         for name in path:
@@ -153,6 +154,5 @@ def _is_sliced(pushed: Pushed) -> bool:
 
 def _decoded(body: str, kinds: str | None, shape: Shape) -> Any:
     note = None if kinds is None else f'{{"value":{kinds}}}'
-    record = json_body.decode("", f'{{"value":{body}}}', note)
-    value = record["value"]
-    return value if kinds is not None else json_body.read_declared(value, shape)
+    holder = Shape(rest=shape)
+    return json_body.decode("", f'{{"value":{body}}}', note, holder)["value"]

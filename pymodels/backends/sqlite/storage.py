@@ -213,7 +213,7 @@ class Storage(BaseStorage):
         """Change in one statement; where SQL cannot say it, in one transaction."""
         table, keeps_note = self.table, json_body.reads_back(changes)
         if can_patch(changes) and (keeps_note or table.has_note):
-            patch = assignments(changes, table.columns)
+            patch = assignments(changes, table.columns, known[0][1] if known else "")
             # A foreign row that would need a note is rewritten with one below.
             noted = "" if keeps_note else f" AND {table.columns.kinds} IS NOT NULL"
             sql = f"UPDATE {table.source} SET {patch.text} WHERE "

@@ -12,6 +12,9 @@ FORMAT = 1
 FORMATS = "pymodels_formats"
 """The table that says which tables are ours, and in which format."""
 
+HAS_FOREIGN = "({kinds} IS NULL OR instr({kinds},'foreign')>0)"
+"""A condition on a note: true of each row in which something may be foreign."""
+
 HAS_DECIMAL = "instr({kinds},'decimal')>0"
 """A condition on a note: true of each row with a Decimal in it."""
 
@@ -235,7 +238,7 @@ def _collations(file: File, name: str, key: str) -> set[str]:
 
 
 def foreign_index(name: str) -> str:
-    """Name the index of rows without a note: empty, and so asked in no time."""
+    """Name the index of rows of others: mostly empty, and so asked in no time."""
     return f"{name}__foreign"
 
 
@@ -247,7 +250,7 @@ def decimal_index(name: str) -> str:
 def _made(file: File, table: Table) -> Table:
     key, body, kinds = table.columns.key, table.columns.body, table.columns.kinds
     partial = {
-        foreign_index(table.name): f"{kinds} IS NULL",
+        foreign_index(table.name): HAS_FOREIGN.format(kinds=kinds),
         decimal_index(table.name): HAS_DECIMAL.format(kinds=kinds),
     }
     with file.writing() as writer:
