@@ -15,7 +15,8 @@ from typing import Any
 
 from pymodels.errors import InvalidRecord
 from pymodels.law.changes import Changes
-from pymodels.law.json_text import Map, respelled, usual_text
+from pymodels.law.json_text import Map, usual_text
+from pymodels.law.json_text import respelled as respelled
 from pymodels.law.shapes import ANYTHING, Shape
 from pymodels.law.values import Kind, Path, Record, is_naive, kind_of, same
 
@@ -134,9 +135,9 @@ def patched(
     note = json.loads(kinds) if kinds else foreign_marks(json.loads(str(text))) or {}
     before = kinds is None or note.copy()
     for path in changes.removes:
-        _mark(note, path, None)
+        put_mark(note, path, None)
     for path, value in written.items():
-        _mark(note, path, marks(value))
+        put_mark(note, path, marks(value))
     return str(text), kinds if note == before else to_json(note)
 
 
@@ -201,13 +202,13 @@ def nested(path: Path, value: Any) -> tuple[Any, ...]:
     return tuple(reversed(wholes))
 
 
-def _mark(note: Record, path: Path, mark: Any) -> None:
+def put_mark(note: Record, path: Path, mark: Any) -> None:
     """Put a mark into a note; None removes it, and maps that hold none any more."""
     name, *rest = path
     if rest:
         inner = note.get(name)
         inner = inner if type(inner) is dict else {}
-        _mark(inner, tuple(rest), mark)
+        put_mark(inner, tuple(rest), mark)
         mark = inner or None
     if mark is None:
         note.pop(name, None)

@@ -61,7 +61,8 @@ class SqlValue:
 
     ``kinds`` is the note of the row it stands in, NULL if the value is foreign;
     ``below`` are the arguments of `json_each` if it may be a list. ``rank`` is its
-    kind as a number (`rank_of`), where that is indexed, else "". ``is_string`` is the test that it is a string.
+    kind as a number (`rank_of`), where that is indexed, else "". ``is_string`` is the
+    test that it is a string.
     """
 
     value: str

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, unquote
 
-from pymodels.backend import Changes, Record, Shape, apply, same
+from pymodels.backend import Changes, Record, Shape, apply, json_body, same
 from pymodels.backends._tokyo.texts import (
     Unreadable,
     read_foreign,
@@ -138,14 +138,23 @@ def encode(record: Record) -> bytes:
 
 
 def _put(
-    columns: dict[bytes, bytes], kinds: dict[str, str], name: str, value: Any
+    columns: dict[bytes, bytes],
+    kinds: dict[str, str],
+    name: str,
+    value: Any,
+    old: bytes | None = None,
 ) -> None:
-    """Write one value into columns and kinds, instead of what is there."""
+    """Write one value into columns and kinds, instead of what is there.
+
+    Numbers of an ``old`` list or map are spelled as there.
+    """
     if isinstance(value, Unreadable):
         columns[column_of(name)] = bytes(value)
         kinds.pop(name, None)
         return
     kinds[name], text = spelled(value)
+    if old is not None and text is not None and type(value) in {list, dict}:
+        text = json_body.respelled(text, old.decode(errors="replace"))
     if text is None:
         columns.pop(column_of(name), None)
     else:
@@ -251,8 +260,10 @@ def patched(packed: bytes, changes: Changes) -> bytes:
             columns.pop(column_of(name), None)
             kinds.pop(name, None)
             continue
-        _put(columns, kinds, name, after[name])
-        if note is None and _reads_back(columns, name, after[name], changes.shape):
+        old, word = columns.get(column_of(name)), kinds.get(name)
+        _put(columns, kinds, name, after[name], old)
+        is_foreign = note is None or (word is None and old is not None)
+        if is_foreign and _reads_back(columns, name, after[name], changes.shape):
             del kinds[name]
     if note is not None or kinds:
         columns[NOTE_COLUMN] = note_text(kinds).encode()

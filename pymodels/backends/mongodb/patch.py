@@ -7,16 +7,18 @@ name, sees each map as it is at that moment, and puts the whole value where a ma
 become something else.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pymodels.backend import Changes, apply
+from bson.int64 import Int64
+
+from pymodels.backend import Changes, Path, apply, json_body, read
 from pymodels.backends.mongodb.documents import (
     KINDS,
     Document,
-    decode,
-    encode,
+    as_map,
     encode_value,
     marks,
     marks_in,
@@ -156,13 +158,65 @@ def _as_map(value: Any) -> Document:
 
 def patched(document: Document, changes: Changes) -> Document:
     """Give a document with changes in it, which reads as what the server makes."""
-    names = {stored_path(path)[0] for path in (*changes.sets, *changes.removes)}
-    noted = marks_in(document.get(KINDS))
-    before = {name: document[name] for name in names & document.keys()}
-    record = apply(decode({**before, KINDS: noted}, changes.shape), changes)
-    after = encode(document["_id"], record)
-    kinds = {name: mark for name, mark in noted.items() if name not in names}
-    kinds |= after.pop(KINDS, {})
-    rest = {name: value for name, value in document.items() if name not in names}
-    rest.pop(KINDS, None)
-    return {**rest, **after, KINDS: kinds} if kinds else {**rest, **after}
+    before = {name: value for name, value in document.items() if name != KINDS}
+    for name, *rest in map(stored_path, (*changes.sets, *changes.removes)):
+        if rest and name in before:
+            before[name] = as_map(before[name])
+    kinds = deepcopy(dict(marks_in(document.get(KINDS))))
+    for path in changes.removes:
+        json_body.put_mark(kinds, stored_path(path), None)
+    for path in changes.sets:
+        place, whole = _written(before, path, changes)
+        json_body.put_mark(kinds, place, marks(whole))
+    encoded = Changes(
+        {stored_path(path): encode_value(one) for path, one in changes.sets.items()},
+        tuple(map(stored_path, changes.removes)),
+        {
+            stored_path(path): tuple(map(encode_value, wholes))
+            for path, wholes in changes.ancestors.items()
+        },
+    )
+    after = apply(before, encoded)
+    return {**after, KINDS: kinds} if kinds else after
+
+
+def _written(document: Document, path: Path, changes: Changes) -> tuple[Path, Any]:
+    """Say where a change is written, and what: the whole of what is no map."""
+    value, place = changes.sets[path], stored_path(path)
+    wholes = (*changes.ancestors.get(path, ()), value)
+    if len(wholes) < len(path):
+        wholes = json_body.nested(path, value)
+    here: Any = document
+    for depth, name in enumerate(place[:-1]):
+        here = here.get(name, {})
+        if type(here) is not dict:
+            return place[: depth + 1], wholes[depth]
+    return place, value
+
+
+def typed(changes: Changes, document: Document) -> Changes:
+    """Write the numbers in changed lists as the type that they had there."""
+    sets = dict(changes.sets)
+    for path, value in changes.sets.items():
+        if type(value) is list:
+            numbers = set(_longs(read(document, stored_path(path))))
+            if numbers:
+                sets[path] = _with_longs(value, numbers)
+    return replace(changes, sets=sets)
+
+
+def _longs(value: Any) -> Iterator[int]:
+    if type(value) is Int64:
+        yield int(value)
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _longs(part)
+
+
+def _with_longs(value: Any, numbers: Collection[int]) -> Any:
+    match value:
+        case list():
+            return [_with_longs(part, numbers) for part in value]
+        case dict():
+            return {name: _with_longs(part, numbers) for name, part in value.items()}
+    return Int64(value) if type(value) is int and value in numbers else value

@@ -36,7 +36,7 @@ from pymodels.backends.mongodb.keys import (
     place_of,
     text_of,
 )
-from pymodels.backends.mongodb.patch import patched, update_for
+from pymodels.backends.mongodb.patch import patched, typed, update_for
 from pymodels.backends.mongodb.writing import (
     ServerTransaction,
     create_all,
@@ -276,6 +276,8 @@ class Storage(BaseStorage):
         self, key: str, changes: Changes, known: tuple[Row, Row] | None = None
     ) -> bool:
         """Make the changes in one update."""
+        if known is not None:
+            changes = typed(changes, known[0][1])
         return self._write_first(candidates_of(key), update_one, update_for(changes))
 
     def patch_many(
