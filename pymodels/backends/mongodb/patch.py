@@ -181,7 +181,7 @@ def patched(document: Document, changes: Changes) -> Document:
 
 
 def _written(document: Document, path: Path, changes: Changes) -> tuple[Path, Any]:
-    """Say where a change is written, and what: the whole of what is no map."""
+    """Say where a change is written, and what: the whole of what is not a map."""
     value, place = changes.sets[path], stored_path(path)
     wholes = (*changes.ancestors.get(path, ()), value)
     if len(wholes) < len(path):
