@@ -125,7 +125,13 @@ def patched(
     A foreign record stays foreign where what is set reads back by declaration. If
     not, it gets a note of what is set, and of what is still read by declaration.
     """
+    is_flat = not changes.removes and all(len(path) == 1 for path in changes.sets)
     try:
+        if kinds is not None and is_flat:
+            record = json.loads(body)
+            if to_json(record) == body:
+                # There is no spelling to keep.
+                return _patched_flat(record, kinds, changes)
         text = Map(body)
         written = dict(_put(text, changes))
     except ValueError as error:
@@ -139,6 +145,18 @@ def patched(
     for path, value in written.items():
         put_mark(note, path, marks(value))
     return str(text), kinds if note == before else to_json(note)
+
+
+def _patched_flat(record: Record, kinds: str, changes: Changes) -> tuple[str, str]:
+    """Set whole fields of a record as JSON has it."""
+    note: Record | None = None
+    for (name,), value in changes.sets.items():
+        mark = marks(value)
+        record[name] = value if mark is None else json.loads(value_json(value)[0])
+        if mark is not None or to_json(name) in kinds:
+            note = json.loads(kinds) if note is None else note
+            put_mark(note, (name,), mark)
+    return to_json(record), kinds if note is None else to_json(note)
 
 
 def _put(text: Map, changes: Changes) -> Iterator[tuple[Path, Any]]:
@@ -285,6 +303,15 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 }
 
 
+_SPELLINGS: dict[str, Callable[[Any], str]] = {
+    "date": date.isoformat,
+    "datetime": datetime.isoformat,
+    "naive": datetime.isoformat,
+    "decimal": str,
+    "bytes": lambda value: b64encode(value).decode(),
+}
+
+
 def read_text(text: str, names: tuple[str, ...]) -> Any:
     """Read a foreign text as the first kind that it is the canonical form of.
 
@@ -297,7 +324,7 @@ def read_text(text: str, names: tuple[str, ...]) -> Any:
                 continue
             if isinstance(value, datetime) and value.utcoffset():
                 continue  # aware ones are kept in UTC
-            if spelled(value)[0] == text:
+            if _SPELLINGS[name](value) == text:
                 return value
         except (ValueError, InvalidOperation, OverflowError):
             continue

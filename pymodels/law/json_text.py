@@ -48,7 +48,7 @@ class Map:
             del self.spellings[name]
 
     def below(self, name: str, *, make: bool = False) -> "Map | None":
-        """Give the map under a name, made if there is nothing; None if it is not a map."""
+        """Give the map under a name, made where nothing is; None for anything else."""
         value = self.values.get(name)
         if value is None and make:
             self.put(name, "{}")

@@ -5,6 +5,7 @@ another program would write them.
 """
 
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -301,3 +302,93 @@ def test_tables_keep_what_is_no_text(table, place, act):
         table.connection.put(b"k", {b"title": b"old", name: odd})
         check(table, act)
         assert table.connection.get(b"k")[name] == odd
+
+
+# A note that a change needs says nothing of what was not changed.
+
+
+class Person(Model):
+    name: str
+    born: date | None = None
+    anything: Any = None
+
+
+class Text(Model):
+    """It declares as a text what another model declares as a date."""
+
+    name: str
+    born: str
+
+
+NEEDS_A_NOTE = [date(2020, 1, 1), b"abc", [date(2020, 1, 1)], {"x": b"abc"}]
+FOREIGN = '{"name": "YWJj", "born": "1956-01-31", "odd": 1e400, "größe": "1.50"}'
+
+
+def people(storage):
+    """Ask all that depends on how a text is read."""
+    return [
+        Person.objects(storage).where(born=date(1956, 1, 31)).count(),
+        Person.objects(storage).where(born__year=1956).count(),
+        Text.objects(storage).where(born="1956-01-31").count(),
+        Text.objects(storage).where(born__startswith="1956").count(),
+        Text.objects(storage).count(),
+        Person.objects(storage).where(name="YWJj").count(),
+        Person.objects(storage).where(F.odd > 1).count(),
+        Person.objects(storage).where(F.größe == "1.50").count(),
+        Person.objects(storage).where(F.odd.exists()).count(),
+        Person.objects(storage).values("born"),
+        Text.objects(storage).values("born"),
+        Text.objects(storage).order_by("born").count(),
+    ]
+
+
+@pytest.fixture(params=["sqlite", "hash"])
+def notes(request):
+    """A storage, and the function that puts JSON there as another program does."""
+    if request.param == "sqlite":
+        storage = request.getfixturevalue("sqlite")
+        return storage, lambda text: put_row(storage, text)
+    storage = request.getfixturevalue("hashed")
+    return storage, lambda text: storage.connection.put(b"k", text.encode())
+
+
+@pytest.mark.parametrize("escaped", [False, True])
+@pytest.mark.parametrize("value", NEEDS_A_NOTE, ids=repr)
+def test_a_note_says_nothing_of_what_was_not_changed(notes, value, escaped):
+    storage, put = notes
+    put(FOREIGN.replace("größe", "gr\\u00f6\\u00dfe") if escaped else FOREIGN)
+    before, record = people(storage), storage["k"]
+    one = storage.get(Person, "k")
+    one.anything = value
+    one.save()
+    assert people(storage) == before
+    assert storage["k"] == {**record, "anything": value}
+    assert Person.objects(storage).update(anything=7) == 1
+    assert people(storage) == before
+    one = storage.get(Person, "k")
+    one.born = date(1957, 1, 31)
+    one.save()
+    assert storage["k"] == {**record, "anything": 7, "born": one.born}
+    assert Text.objects(storage).count() == 0
+
+
+def test_a_note_of_an_update_by_query_says_nothing_of_the_rest(notes):
+    storage, put = notes
+    put(FOREIGN)
+    before = people(storage)
+    assert Person.objects(storage).update(anything=date(2020, 1, 1)) == 1
+    assert people(storage) == before
+
+
+def test_a_mark_that_does_not_fit_is_not_believed(notes):
+    storage, put = notes
+    kinds = {"name": "bytes", "born": "datetime", "more": ["date"], "x": {"y": "date"}}
+    record = {"name": "?", "born": "1956-01-31", "more": ["1956-01-31", "b"], "x": 5}
+    if storage.connection.__class__.__name__ == "Connection":
+        put(json.dumps(record))
+        storage.connection.execute("UPDATE records SET kinds=?", (json.dumps(kinds),))
+    else:
+        put(json.dumps({**record, "_kinds": kinds}))
+    assert storage["k"] == record
+    assert storage.get(Person, "k").born == date(1956, 1, 31)
+    assert storage.get(Text, "k").born == "1956-01-31"

@@ -12,7 +12,7 @@ FORMAT = 1
 FORMATS = "pymodels_formats"
 """The table that says which tables are ours, and in which format."""
 
-HAS_FOREIGN = "({kinds} IS NULL OR instr({kinds},'foreign')>0)"
+HAS_FOREIGN = "({kinds} IS NULL OR instr({kinds},'\"foreign\"')>0)"
 """A condition on a note: true of each row in which something may be foreign."""
 
 HAS_DECIMAL = "instr({kinds},'decimal')>0"
