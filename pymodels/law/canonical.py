@@ -55,7 +55,9 @@ DRIVERS_OWN = "_type_marker"
 SPELLED_BITS = 256
 
 
-def canonical(value: Any, where: str = "value", depth: int = 0, kept: Misfits = ()) -> Any:
+def canonical(
+    value: Any, where: str = "value", depth: int = 0, kept: Misfits = ()
+) -> Any:
     """Turn a Python value into the record's value that stands for it.
 
     A new value of the kinds in `Kind`, nested ones included, that shares no list

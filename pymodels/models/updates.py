@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pymodels.errors import EncodeError, InvalidRecord, NotInModel, QueryError
-from pymodels.law.canonical import canonical, field_name
+from pymodels.law.canonical import canonical, field_name, misfits
 from pymodels.law.changes import Changes, apply, between
 from pymodels.law.evaluate import matcher
 from pymodels.law.predicates import comparisons, spelled, terms_of
@@ -237,10 +237,11 @@ def _validated_with(codec: Codec, record: Record, given: Changes) -> Changes:
     What they make up in any case, a default say, is not a change.
     """
     instance = codec.validator.validate_python(copied(apply(record, given)))
-    new = codec.record_of(instance)
+    odd = misfits(record)
+    new = codec.record_of(instance, odd)
     sets = {path: read(new, path) for path in given.sets}
     try:
-        old = codec.record_of(codec.validator.validate_python(copied(record)))
+        old = codec.record_of(codec.validator.validate_python(copied(record)), odd)
     except ValidationError:
         return Changes(sets, shape=codec.shape)
     fields_set = instance.model_fields_set

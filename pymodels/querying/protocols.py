@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from typing import Any, ClassVar, Protocol, TypeGuard, TypeVar
 
 from pymodels.indexes import BoundIndex
+from pymodels.law.canonical import Misfits
 from pymodels.law.changes import Changes
 from pymodels.law.predicates import Predicate
 from pymodels.law.shapes import Reading, Shape
@@ -69,7 +70,7 @@ class Codec(Protocol):
     def new_record(self, key: str, instance: Any) -> Record:
         """Give the whole record of a new instance, checked."""
 
-    def record_of(self, instance: Any) -> Record:
+    def record_of(self, instance: Any, misfits: Misfits = ()) -> Record:
         """Dump what is stored of an instance."""
 
     def check(self, record: Record, key: str) -> None:
