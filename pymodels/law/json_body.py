@@ -104,9 +104,7 @@ def value_json(value: Any, old: str = "") -> tuple[str, str | None]:
     """
     mark = marks(value)
     text = to_json(value, lambda part: spelled(part)[0])
-    if old[:1] in {"[", "{"}:
-        text = respelled(text, old)
-    return text, None if mark is None else to_json(mark)
+    return respelled(text, old), None if mark is None else to_json(mark)
 
 
 def _no_json(word: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 _string: Any = json.decoder.scanstring  # type: ignore[attr-defined]  # of all versions
 _space = re.compile(r"[ \t\n\r]*").match
 _scan: Any = json.JSONDecoder().scan_once  # type: ignore[attr-defined]  # of all versions
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*')
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?', re.ASCII)
 
 
 class RepeatedName(ValueError):
@@ -94,7 +94,9 @@ def _after(text: str, at: int, sign: str, skip: int = 1) -> int:
 
 
 def respelled(text: str, old: str) -> str:
-    """Write the numbers in a JSON text as an older text spells the same ones."""
+    """Write the numbers in a JSON text as an older list or map spells the same."""
+    if old[:1] not in {"[", "{"}:
+        return text
     spellings: dict[str, list[str]] = {}
     for token in _TOKEN.findall(old):
         if token[0] != '"' and not token.lstrip("-").isdigit():
