@@ -117,6 +117,7 @@ def update_by_query(one):
 
 def update_by_residual(one):
     found = Holder.objects(one.storage).where(title__matches="(?i)OLD(?<!x)")
+    assert "afterwards, here" in str(found.plan())
     assert found.update(title="new", inner__name="m") == 1
 
 
