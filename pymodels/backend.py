@@ -13,6 +13,7 @@ What hooks are given, and what they give:
 
 * `Row`: a tuple of the key and the stored form. `Record`: the dict that it stands for.
 * `Changes`: what `patch` writes. `apply`: gives a record with the changes in it.
+  `between`: the changes from one record to another.
 * `Shape`: what a model declares about one place in its records, and below it.
   `Member`: one declared name. `ANYTHING`: the shape of what nobody declares.
 * `Pushed`: the half of a query that the database runs. `Native`: one term of it in the
@@ -62,7 +63,7 @@ from pymodels import errors
 from pymodels.indexes import BoundIndex
 from pymodels.keys import is_key
 from pymodels.law import evaluate, json_body, predicates
-from pymodels.law.changes import Changes, apply
+from pymodels.law.changes import Changes, apply, between
 from pymodels.law.evaluate import matcher
 from pymodels.law.predicates import HasKind, Predicate, spelled, terms_of
 from pymodels.law.shapes import ANYTHING, Member, Shape
@@ -127,6 +128,7 @@ __all__ = [
     "Row",
     "Shape",
     "apply",
+    "between",
     "check_model",
     "codec_of",
     "datetimes_among_values",

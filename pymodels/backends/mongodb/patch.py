@@ -30,15 +30,25 @@ from pymodels.backends.mongodb.filters import is_plain
 def update_for(changes: Changes) -> Document | list[Document]:
     """Give the update document, or the pipeline, that makes the changes."""
     paths = [*map(stored_path, changes.sets), *map(stored_path, changes.removes)]
-    wholes = (whole for above in changes.ancestors.values() for whole in above)
-    has_marks = any(marks(one) is not None for one in (*changes.sets.values(), *wholes))
-    if has_marks or not all(len(path) == 1 and is_plain(path[0]) for path in paths):
-        return [{"$replaceWith": _document(_tree(changes), has_marks)}]
+    is_flat = all(len(path) == 1 and is_plain(path[0]) for path in paths)
+    if not is_flat or _have_marks(changes):
+        return [{"$replaceWith": document_with(changes)}]
     written = {stored_path(path)[0]: value for path, value in changes.sets.items()}
     gone = {f"{KINDS}.{name}": "" for (name,) in paths}
     gone |= {name: "" for (name,) in paths if name not in written}
     update: Document = {"$set": encode_value(written)} if written else {}
     return {**update, "$unset": gone} if gone else update
+
+
+def document_with(changes: Changes) -> Document:
+    """Give the expression of a document with changes in it."""
+    return _document(_tree(changes), _have_marks(changes))
+
+
+def _have_marks(changes: Changes) -> bool:
+    wholes = (whole for above in changes.ancestors.values() for whole in above)
+    values = (*changes.sets.values(), *wholes)
+    return any(marks(value) is not None for value in values)
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from pymodels.backend import (
     Record,
     Row,
     Shape,
+    between,
     errors,
     from_query,
 )
@@ -295,20 +296,24 @@ class Storage(BaseStorage):
         return [key in there or self.patch(key, asked) for key, asked, _ in patches]
 
     def swap(self, swaps: list[tuple[Row, Row | None]]) -> list[bool]:
-        """Compare and write on the server, all in one request or two.
+        """Compare and write on the server, in three requests at most.
 
         In a transaction what was read cannot have changed: the server refuses to write
         over what another has written since.
         """
-        pairs = [
-            (before[1], None if after is None else after[1]) for before, after in swaps
+        asked = [
+            (before[1], None if after is None else self._changes(before, after))
+            for before, after in swaps
         ]
         if self.session is None:
-            return swap_all(self.collection, pairs, self)
-        self._note(before["_id"] for before, _ in pairs)
+            return swap_all(self.collection, asked, self)
+        self._note(before[1]["_id"] for before, _ in swaps)
         with translated(self, writes=True):
-            write_all(self.collection, pairs, self.session)
-        return [True] * len(pairs)
+            write_all(self.collection, asked, self.session)
+        return [True] * len(asked)
+
+    def _changes(self, before: Row, after: Row) -> Changes:
+        return between(self.decode(before), self.decode(after))
 
     def discard(self, key: str) -> bool:
         """Remove."""

@@ -4,15 +4,16 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from bson.codec_options import CodecOptions
+import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteOne, UpdateOne
 from pymongo import errors as driver_errors
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
-from pymodels.backend import errors
-from pymodels.backends.mongodb.documents import Document
+from pymodels.backend import Changes, errors
+from pymodels.backends.mongodb.documents import Document, as_map
 from pymodels.backends.mongodb.errors import (
     GONE_TRANSACTION,
     NOT_BSON,
@@ -21,8 +22,11 @@ from pymodels.backends.mongodb.errors import (
 )
 from pymodels.backends.mongodb.indexes import BY_CODE_POINT
 from pymodels.backends.mongodb.keys import by_key
+from pymodels.backends.mongodb.patch import document_with
 
-RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+RAW: CodecOptions[RawBSONDocument] = CodecOptions(
+    document_class=RawBSONDocument, datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
 
 
 def create_all(
@@ -100,8 +104,8 @@ def delete_one(collection: Collection[Document], native: Any, **options: Any) ->
     return collection.delete_one(by_key(native), **options).deleted_count
 
 
-Swap = tuple[Document, Document | None]
-"""A document as it was read, and what shall be in its place; None to remove it."""
+Swap = tuple[Document, Changes | None]
+"""A document as it was read, and what changes in it; None to remove it."""
 
 
 def swap_all(
@@ -113,31 +117,53 @@ def swap_all(
     its pipeline fails where the document is another. Of removals it only counts those
     that were done; but a record that is gone by then needs no second try.
     """
-    outcomes = [True] * len(swaps)
-    puts = [at for at, (_, after) in enumerate(swaps) if after is not None]
+    with translated(where):
+        raws = _still_so(collection, [document for document, _ in swaps])
+    outcomes = [raw is not None for raw in raws]
+    asked = [(at, raw, swaps[at][1]) for at, raw in enumerate(raws) if raw is not None]
+    puts = [(at, raw, changes) for at, raw, changes in asked if changes is not None]
     updates = [
         UpdateOne(
-            by_key(before["_id"]),
-            _with(after, if_still=before),
+            by_key(raw["_id"]),
+            _with(changes, if_still=raw),
             upsert=True,
             collation=BY_CODE_POINT,
         )
-        for before, after in swaps
-        if after is not None
+        for _, raw, changes in puts
     ]
-    for at in _refused(collection, updates, where):
-        outcomes[puts[at]] = False
-    outs = [at for at, (_, after) in enumerate(swaps) if after is None]
+    for refused in _refused(collection, updates, where):
+        outcomes[puts[refused][0]] = False
+    outs = [(at, raw) for at, raw, changes in asked if changes is None]
     if outs:
-        removed = [swaps[at][0] for at in outs]
         with translated(where, writes=True):
-            for at, is_done in zip(outs, _removed(collection, removed), strict=True):
-                outcomes[at] = is_done
+            removed = _removed(collection, [raw for _, raw in outs])
+        for (at, _), is_done in zip(outs, removed, strict=True):
+            outcomes[at] = is_done
     return outcomes
 
 
-def _removed(
+def _still_so(
     collection: Collection[Document], documents: list[Document]
+) -> list[RawBSONDocument | None]:
+    """Read documents again as the server has them; None for those that have changed.
+
+    What the driver makes of some values, such as those of retired types, is not what
+    the server would compare.
+    """
+    natives = [document["_id"] for document in documents]
+    options = collection.codec_options
+    found = {}
+    for raw in collection.with_options(RAW).find({"_id": {"$in": natives}}):
+        again = bson.decode(raw.raw, options)
+        found[bson.encode(as_map(again), codec_options=options)] = raw
+    return [
+        found.get(bson.encode(document, codec_options=options))
+        for document in documents
+    ]
+
+
+def _removed(
+    collection: Collection[Document], documents: list[RawBSONDocument]
 ) -> Iterable[bool]:
     """Remove documents that are still as they were read; say for each if it was."""
     removals = [
@@ -190,10 +216,10 @@ def write_all(
     """Write documents in a transaction, where what was read cannot have changed."""
     collection.bulk_write(
         [
-            DeleteOne(by_key(before["_id"]))
-            if after is None
-            else UpdateOne(by_key(before["_id"]), _with(after))
-            for before, after in swaps
+            DeleteOne(by_key(document["_id"]))
+            if changes is None
+            else UpdateOne(by_key(document["_id"]), _with(changes))
+            for document, changes in swaps
         ],
         session=session,
     )
@@ -204,15 +230,15 @@ FAIL = {"$toInt": {"$concat": ["changed: ", {"$type": "$_id"}]}}
 NOT_CONVERTED = 241
 
 
-def _with(document: Document, if_still: Document | None = None) -> list[Document]:
-    """Give the pipeline that puts a document in the place of another."""
-    whole: Document = {"$literal": document}
+def _with(changes: Changes, if_still: Any = None) -> list[Document]:
+    """Give the pipeline that changes a document, or fails where it is another."""
+    whole: Any = document_with(changes) if changes else "$$ROOT"
     if if_still is not None:
         whole = {"$cond": [_is_still(if_still), whole, FAIL]}
     return [{"$replaceWith": whole}]
 
 
-def _is_still(document: Document) -> Document:
+def _is_still(document: Any) -> Document:
     return {"$eq": ["$$ROOT", {"$literal": document}]}
 
 
