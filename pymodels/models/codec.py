@@ -5,7 +5,7 @@ record, then pydantic's validation of it (law 14).
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from typing import Any
 
@@ -309,7 +309,13 @@ class ModelCodec:
 
         None where each value can be validated by itself.
         """
+        if not self._has_wholes:
+            return nullcontext()
         return updates.whole_change(self, values, storage)
+
+    @cached_property
+    def _has_wholes(self) -> bool:
+        return any(shape.validates_as_whole for shape in self.shape.walk())
 
     def validated(self, name: str, value: Any) -> Any:
         """Validate the value of one field."""
