@@ -1,6 +1,7 @@
 """Saving writes what is new or changed, checked beforehand, and nothing else."""
 
 import math
+import threading
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
+    PlainValidator,
     PrivateAttr,
     field_validator,
     model_validator,
@@ -513,6 +516,44 @@ def test_a_text_that_reads_as_a_number_stays_until_it_changes(storage):
     one.age = 6
     one.save()
     assert storage["k"]["age"] == 6
+
+
+class Handle:
+    """What cannot be copied."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.lock = number, threading.Lock()
+
+
+def test_what_cannot_be_copied_is_written_when_it_is_assigned(storage):
+    class Holder(Model):
+        handle: Annotated[
+            Handle, PlainValidator(Handle), PlainSerializer(lambda one: one.number)
+        ]
+        name: str = ""
+
+    storage["k"] = {"handle": 1, "name": "x"}
+    one = storage.get(Holder, "k")
+    one.name = "y"
+    one.save()
+    assert storage["k"] == {"handle": 1, "name": "y"}
+    one.handle = 2
+    one.save()
+    assert storage["k"] == {"handle": 2, "name": "y"}
+
+
+def test_a_validator_that_orders_a_list_does_not_mix_its_elements(storage):
+    class Ordered(Model):
+        streets: Annotated[
+            list[Street], AfterValidator(lambda all: sorted(all, key=lambda s: s.name))
+        ]
+
+    storage["k"] = {"streets": [{"name": "b", "zip": "x"}, {"name": "a", "zip": "y"}]}
+    one = storage.get(Ordered, "k")
+    one.streets[0].number = 1
+    one.save()
+    for street in storage["k"]["streets"]:
+        assert street["zip"] == {"a": "y", "b": "x"}[street["name"]]
 
 
 # Discriminated unions.

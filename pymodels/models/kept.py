@@ -160,7 +160,11 @@ def _copied(value: Any) -> Any:
         return value
     if type(value) is list:
         return [_copied(part) for part in value]
-    return deepcopy(value)
+    try:
+        return deepcopy(value)
+    except Exception:
+        # It has to be assigned to be seen to change.
+        return value
 
 
 def has_lists(shape: Shape) -> bool:
@@ -189,7 +193,7 @@ class _Walk:
 
     def fields_of(self, schema: Any) -> dict[str, Schema] | None:
         """Give the schemas of a model's fields; None if it validates as a whole."""
-        while schema["type"] not in {"model-fields", "dataclass-args"}:
+        while schema["type"] != "model-fields":
             if schema["type"] in _VALIDATORS or _has_own_making(schema):
                 return None
             name = schema.get("schema_ref")
@@ -233,7 +237,10 @@ class _Walk:
                 yield from self.below(part, seen)
 
 
-_NOT_BELOW = {"default", "expected", "members", "metadata", "cls", "serialization"}
+_NOT_BELOW = {
+    *("default", "expected", "members", "metadata", "cls"),
+    *("serialization", "computed_fields"),
+}
 
 
 def _metadata(schema: Schema) -> Any:

@@ -7,6 +7,7 @@ that is what a patch of one element would leave; where it is not, lists are writ
 whole anyway.
 """
 
+from collections import Counter
 from difflib import SequenceMatcher
 from typing import Any, TypeVar
 
@@ -136,13 +137,14 @@ class Lists:
         """Give a list in which the elements that were loaded are as they are stored."""
         was, now, found = states
         old, new = values
-        for shown, stored in ((old, was), (new, now), (old, found)):
-            if not isinstance(shown, list | tuple) or len(shown) != len(stored):
+        for shown, dumped in ((old, was), (new, now)):
+            if not isinstance(shown, list | tuple) or len(shown) != len(dumped):
                 return now
+        stored_at = _stored_places(was, found, is_unsure)
         merged, pairs = list(now), self._pairs((was, now), values)
         for at, place in pairs.items():
-            if not is_unsure or _agree(was[place], found[place]):
-                one = (was[place], now[at], found[place])
+            if (stored := stored_at.get(place)) is not None:
+                one = (was[place], now[at], found[stored])
                 merged[at] = self._element(one, (old[place], new[at]), is_unsure)
         return merged
 
@@ -195,6 +197,34 @@ class Lists:
             if at not in found and places_of.get(form):
                 found[at] = places_of[form].pop()
         return found
+
+
+def _stored_places(was: list[Any], found: list[Any], is_unsure: bool) -> dict[int, int]:
+    """Find of which stored element each loaded one was made.
+
+    A validator may have moved them, or left some out: then it is the one that agrees.
+    """
+    if len(was) == len(found) and (not is_unsure or all(map(_agree, was, found))):
+        return {place: place for place in range(len(was))}
+    if not is_unsure or len(was) * len(found) > MOST_PAIRS:
+        return {}
+    agreeing = {
+        place: [at for at, stored in enumerate(found) if _is_alike(one, stored)]
+        for place, one in enumerate(was)
+    }
+    times = Counter(at for places in agreeing.values() for at in places)
+    return {
+        place: places[0]
+        for place, places in agreeing.items()
+        if len(places) == 1 and times[places[0]] == 1
+    }
+
+
+def _is_alike(was: Any, found: Any) -> bool:
+    """Say whether two maps have names in common, and agree in them."""
+    if type(was) is type(found) is dict:
+        return bool(was.keys() & found.keys()) and _agree(was, found)
+    return False
 
 
 def _agree(was: Any, found: Any) -> bool:
