@@ -16,7 +16,7 @@ try:
     import typer
 except ModuleNotFoundError as missing:
     raise SystemExit(
-        "the command `pymodels` needs the package typer: pip install 'pymodels[serve]'"
+        "the command `pymodels` needs the package typer: pip install typer"
     ) from missing
 
 application = typer.Typer(

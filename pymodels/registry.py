@@ -11,7 +11,7 @@ from pymodels.settings import check_names, gather, scheme_of, without_password
 from pymodels.storage import BaseStorage
 
 GROUP = "pymodels.backends"
-_MONGODB = ("pymongo", "; pip install 'pymodels[mongodb]' brings it")
+_MONGODB = ("pymongo", "; pip install pymongo brings it")
 _EXTRAS = {"bson": _MONGODB, "gridfs": _MONGODB, "pymongo": _MONGODB}
 """Packages of drivers: the distribution that has them, and how to get it."""
 

@@ -731,7 +731,7 @@ def test_a_missing_typer_is_named(tmp_path):
         check=False,
     )
     assert ended.returncode == 1
-    assert "pymodels[serve]" in ended.stderr
+    assert "pip install typer" in ended.stderr
 
 
 def test_a_dead_server_s_socket_is_taken_over():
