@@ -90,6 +90,8 @@ def same(left: object, right: object) -> bool:
     Stricter than `equal`: 1, 1.0 and Decimal("1.00") are three ways to write one
     number, and law 2 keeps them apart.
     """
+    if left is right:
+        return True
     if type(left) is not type(right):
         return False
     if isinstance(left, list) and isinstance(right, list):

@@ -182,7 +182,7 @@ class Lists:
         left = [(_form(states[0][place]), place) for place in places.values()]
         new = [at for at in range(len(values[1])) if at not in found]
         waiting = [(_form(states[1][at]), at) for at in new]
-        if len(left) * len(waiting) <= MOST_PAIRS:
+        if 0 < len(left) * len(waiting) <= MOST_PAIRS:
             forms = [form for form, _ in left], [form for form, _ in waiting]
             blocks = SequenceMatcher(None, *forms, autojunk=False).get_matching_blocks()
             for one, other, size in blocks:
