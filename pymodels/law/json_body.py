@@ -13,7 +13,7 @@ from decimal import Decimal, InvalidOperation
 from math import isinf
 from typing import Any
 
-from pymodels.errors import InvalidRecord
+from pymodels.errors import EncodeError, InvalidRecord
 from pymodels.law.changes import Changes
 from pymodels.law.json_text import Map, usual_text
 from pymodels.law.json_text import respelled as respelled
@@ -66,7 +66,7 @@ def _beyond_json(value: Any, default: Callable[[Any], str] | None) -> str:
             return "[" + ",".join(to_json(part, default) for part in value) + "]"
         case float() if isinf(value):
             return usual_text(value)
-    raise ValueError(f"{value!r} cannot be written as JSON")
+    raise EncodeError(f"{value!r} cannot be written as JSON")
 
 
 def spelled(value: Any) -> tuple[str, str]:
@@ -80,7 +80,7 @@ def spelled(value: Any) -> tuple[str, str]:
             return str(value), "decimal"
         case bytes():
             return b64encode(value).decode(), "bytes"
-    raise TypeError(f"{value!r} is not canonical")
+    raise EncodeError(f"{value!r} cannot be written as JSON")
 
 
 def marks(value: Any) -> Any:

@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from pymodels.errors import (
     DuplicateKey,
+    EncodeError,
     cause_of,
     interrupted,
 )
 from pymodels.keys import check_key, new_key
+from pymodels.law.canonical import misfits
 from pymodels.law.changes import Changes
+from pymodels.law.values import same
 from pymodels.models import references
 from pymodels.models.batches import gone, insert_new, write_known
 from pymodels.models.changed import find_changes, whole_record
@@ -196,5 +199,9 @@ def save_copy(
         else:
             record = whole_record(instance, row, source)
             codec.check(record, key)
-        if not target.insert(target.encode(key, record)):
+        copy = target.encode(key, record)
+        odd = misfits(record)
+        if odd and not same(misfits(target.decode(copy)), odd):
+            raise EncodeError(f"{target} cannot hold {odd!r} as {source} does")
+        if not target.insert(copy):
             raise _taken(key, target)

@@ -14,6 +14,7 @@ from bson.binary import Binary
 from bson.code import Code
 from mongo_places import places_on
 
+import pymodels
 from pymodels import EncodeError, Model
 from pymodels.testing.each import each
 
@@ -182,6 +183,26 @@ def test_a_record_is_put_beside_its_odd_values(storage, documents, name):
     assert repr(storage["k"]) == repr({**storage["k"], "title": "new"})
     storage.get(Holder, "k").save_as(key="copy")
     assert repr(storage["copy"]) == repr(storage["k"])
+
+
+JSON_HOLDS = {"infinity", "64 bits that fit into 32", "DBRef", "empty name"}
+JSON_HOLDS |= {"hard names", "padded decimal"}
+
+
+@each("name", ODD)
+def test_a_copy_elsewhere_is_exact_or_refused(storage, documents, tmp_path, name):
+    documents.insert_one(document(ODD[name]))
+    one = storage.get(Holder, "k")
+    with pymodels.get_storage(
+        f"sqlite:///{tmp_path}/{list(ODD).index(name)}.db"
+    ) as other:
+        if name in JSON_HOLDS:
+            one.save_as(key="copy", storage=other)
+            assert repr(other["copy"]) == repr(storage["k"])
+            return
+        with pytest.raises(EncodeError):
+            one.save_as(key="copy", storage=other)
+        assert len(other) == 0
 
 
 def test_a_new_odd_value_is_refused_beside_an_old_one(storage, documents):

@@ -17,6 +17,7 @@ from pymodels.backend import (
     SMALLEST_INTEGER,
     Kind,
     Shape,
+    errors,
     is_naive,
     json_body,
 )
@@ -68,7 +69,7 @@ def spelled(value: Any) -> tuple[str, str | None]:
             text, marks = json_body.value_json(value)
             word = "list" if isinstance(value, list) else "map"
             return word if marks is None else f"{word}:{marks}", text
-    raise TypeError(f"{value!r} is not canonical")
+    raise errors.EncodeError(f"{value!r} cannot be written into a column")
 
 
 def _spelled_decimal(value: Decimal) -> tuple[str, str]:
