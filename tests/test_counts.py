@@ -169,7 +169,7 @@ def modules_after(program):
 
 def test_modules_that_are_imported_at_the_start():
     opened = "import pymodels; pymodels.get_storage('{}')"
-    assert len(modules_after("import pymodels")) <= 40
+    assert len(modules_after("import pymodels")) <= 44
     assert len(modules_after(opened.format("memory://"))) <= 46
     assert len(modules_after(opened.format("sqlite:///:memory:"))) <= 61
 

@@ -49,15 +49,18 @@ def _find_changes(
     instance: Instance, row: Row, storage: OpenStorage, odd: Misfits = ()
 ) -> Changes:
     codec: ModelCodec = type(instance).__pymodels_codec__
-    references.adopt(instance)
-    codec.round(instance, storage)
+    if codec.reference_fields:
+        references.adopt(instance)
+    if storage.keeps_milliseconds:
+        codec.round(instance, storage)
     try:
         old = storage.mapper(type(instance)).load(row)
     except InvalidRecord:
         # It was converted from another model: all that it has is compared.
         return _against_record(instance, codec, storage.decode(row, codec.shape), odd)
-    # What a text tells to the microsecond is not changed by being cut.
-    codec.round(old, storage)
+    if storage.keeps_milliseconds:
+        # What a text tells to the microsecond is not changed by being cut.
+        codec.round(old, storage)
     kept = kept_of(row) or _NOTHING_KEPT
     vars(old).update(kept.values)
     names = _differing(vars(instance), vars(old), codec.fields)

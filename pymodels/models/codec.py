@@ -122,6 +122,11 @@ class ModelCodec:
         return Keeper(self.model.__pydantic_core_schema__, self.shape)
 
     @cached_property
+    def keep(self) -> Callable[[Instance, Row], Row] | None:
+        """Gives the row with what an instance keeps; None where that is nothing."""
+        return self.keeper.keep if self.keeper else None
+
+    @cached_property
     def indexes(self) -> tuple[BoundIndex, ...]:
         """The indexes of `Meta`, bound to stored names."""
         return bound_indexes(self.model, self.shape, self.membership)
@@ -144,8 +149,8 @@ class ModelCodec:
             self.settle(instance, storage)
         if storage.keeps_milliseconds:
             self.round(instance, storage)
-        if self.keeper:
-            self.set_row(instance, self.keeper.keep(instance, row))
+        if self.keep is not None:
+            self.set_row(instance, self.keep(instance, row))
 
     def note_converted(
         self, instance: Instance, stored: Record, record: Record
@@ -207,7 +212,7 @@ class ModelCodec:
         # No instance has so many fields where extra ones are kept.
         size = -1 if self.keeps_extra else len(all_fields)
         refers = bool(self.reference_fields)
-        keep = self.keeper.keep if self.keeper else None
+        keep = self.keep
 
         def attach(instance: Any, row: Row) -> Any:
             set_row(instance, row)
