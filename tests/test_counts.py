@@ -170,8 +170,8 @@ def modules_after(program):
 def test_modules_that_are_imported_at_the_start():
     opened = "import pymodels; pymodels.get_storage('{}')"
     assert len(modules_after("import pymodels")) <= 44
-    assert len(modules_after(opened.format("memory://"))) <= 46
-    assert len(modules_after(opened.format("sqlite:///:memory:"))) <= 61
+    assert len(modules_after(opened.format("memory://"))) <= 51
+    assert len(modules_after(opened.format("sqlite:///:memory:"))) <= 66
 
 
 def test_files_on_the_way_of_a_save_on_memory():
