@@ -136,7 +136,17 @@ class WriteInterrupted(StorageError):
 
 
 class WriteUncertain(StorageError):
-    """A write may or may not have happened: the answer was lost."""
+    """A write may or may not have happened: the answer was lost.
+
+    ``done`` is how many of several were written for certain.
+    """
+
+    def __init__(self, message: str, done: int = 0) -> None:
+        super().__init__(message)
+        self.done = done
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.done)
 
 
 class Unsupported(PyModelsError, RuntimeError):
@@ -161,7 +171,7 @@ def interrupted(error: Exception, done: int) -> StorageError:
         done += error.done
     text = f"{done} records were written, then: {cause}"
     if isinstance(cause, WriteUncertain):
-        return WriteUncertain(text)
+        return WriteUncertain(text, done)
     return WriteInterrupted(text, done)
 
 

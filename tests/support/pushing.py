@@ -194,11 +194,13 @@ class Query(memory.Query[M]):
         return len(list(self.run(pushed)))
 
     def discard_pushed(self, pushed: Pushed) -> int:
-        return sum([self.storage.discard(row[0]) for row in list(self.run(pushed))])
+        with self.storage.exclusive():
+            return sum([self.storage.discard(row[0]) for row in list(self.run(pushed))])
 
     def patch_pushed(self, pushed: Pushed, changes: Changes) -> int:
-        keys = [row[0] for row in self.run(pushed)]
-        return sum([self.storage.patch(key, changes) for key in keys])
+        with self.storage.exclusive():
+            keys = [row[0] for row in self.run(pushed)]
+            return sum([self.storage.patch(key, changes) for key in keys])
 
 
 class Storage(memory.Storage):
