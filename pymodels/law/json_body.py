@@ -103,8 +103,10 @@ def value_json(value: Any, old: str = "") -> tuple[str, str | None]:
     Numbers that an ``old`` list or map held are spelled as there.
     """
     mark = marks(value)
+    if mark is None:
+        return respelled(to_json(value), old), None
     text = to_json(value, lambda part: spelled(part)[0])
-    return respelled(text, old), None if mark is None else to_json(mark)
+    return respelled(text, old), to_json(mark)
 
 
 def _no_json(word: str) -> Any:
