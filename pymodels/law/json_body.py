@@ -18,7 +18,7 @@ from pymodels.law.changes import Changes
 from pymodels.law.json_text import Map, usual_text
 from pymodels.law.json_text import respelled as respelled
 from pymodels.law.shapes import ANYTHING, Shape
-from pymodels.law.values import Kind, Path, Record, is_naive, kind_of, same
+from pymodels.law.values import Kind, Path, Record, copied, is_naive, kind_of, same
 
 NOTHING_MARKED = "{}"
 FOREIGN = "foreign"
@@ -139,7 +139,7 @@ def patched(
     if kinds is None and reads_back(changes):
         return str(text), None
     note = json.loads(kinds) if kinds else foreign_marks(json.loads(str(text))) or {}
-    before = kinds is None or note.copy()
+    before = kinds is None or copied(note)
     for path in changes.removes:
         put_mark(note, path, None)
     for path, value in written.items():

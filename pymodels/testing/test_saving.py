@@ -8,6 +8,7 @@ import pytest
 
 from pymodels.errors import NotInModel, RecordNotFound, UnknownField
 from pymodels.law.values import same
+from pymodels.models.model import Model
 from pymodels.storage import BaseStorage
 from pymodels.testing.models import (
     Anything,
@@ -261,3 +262,23 @@ def test_a_save_of_one_field_leaves_what_validation_made_of_others(
     found.text = "y"
     found.save()
     assert same(storage["a"], {**record, "text": "y"})
+
+
+def test_2_a_date_joins_another_in_the_same_map(storage: BaseStorage) -> None:
+    storage["k"] = {"spot": {"deep": {"since": date(2020, 2, 29)}}}
+    places = Whereabouts.objects(storage)
+    assert places.update(spot__until=date(2021, 1, 1)) == 1
+    place = storage.get(Whereabouts, "k")
+    place.spot["on"] = date(2022, 1, 1)
+    place.save()
+    assert storage["k"]["spot"] == {
+        "deep": {"since": date(2020, 2, 29)},
+        "until": date(2021, 1, 1),
+        "on": date(2022, 1, 1),
+    }
+
+
+class Whereabouts(Model):
+    """Something with a map of whatever there is."""
+
+    spot: dict[str, Any]
