@@ -107,7 +107,7 @@ class Peewee(Contender):
     def wanted(self) -> Any:
         """Return the query of `filter` and `count`."""
         ages = Person.age.between(YOUNGEST, OLDEST)
-        return Person.select().where(ages, Person.active == True)  # noqa: E712
+        return Person.select().where(ages, Person.active == True)  # noqa: E712  # peewee makes SQL of it
 
     def filter(self) -> list[Any]:
         return list(self.wanted().order_by(Person.age.desc()))

@@ -104,7 +104,7 @@ class Keeper:
         values, given = vars(instance), None
         kept: dict[str, Any] = {}
         if self.unrepeated:
-            given = frozenset(instance.__pydantic_fields_set__)  # type: ignore[attr-defined]
+            given = frozenset(instance.__pydantic_fields_set__)  # type: ignore[attr-defined]  # pydantic's
             kept = {name: _copied(values.get(name)) for name in self.unrepeated}
         return with_kept(row, Kept(kept, given, self.elements_of(values), set()))
 

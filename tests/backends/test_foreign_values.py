@@ -101,7 +101,7 @@ def update_by_query(storage):
 
 
 def update_by_residual(storage):
-    found = Holder.objects(storage).where(F['no"where'] == None)  # noqa: E711
+    found = Holder.objects(storage).where(F['no"where'] == None)  # noqa: E711  # an expression
     assert found.update(title="new") == 1
     return {"title": "new"}
 
